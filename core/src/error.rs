@@ -1,0 +1,183 @@
+//! What went wrong, by origin: a mistake of the caller ([`CommandError`], [`AnswerError`], …), which is returned and
+//! changes nothing, or a violation by the peer ([`PeerError`]), which ends its connection with a [`CloseReason`].
+
+use std::fmt;
+
+/// Why a command was refused. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// No connection of that id is open (any more).
+    UnknownConn,
+    /// The connection is not joined to that topic.
+    NotJoined,
+    /// A table or queue is at its bound (`Capacity`); try again later or raise the bound.
+    Full,
+    /// A topic, event, ref or key is longer than allowed, in bytes.
+    TooLarge {
+        /// What was given.
+        len: usize,
+        /// What is allowed.
+        max: usize,
+    },
+    /// The value cannot be written as JSON.
+    InvalidJson,
+    /// Binary data for a connection with `vsn` 1, which has no form for it.
+    BinaryUnsupported,
+    /// The message was answered (or deferred) before.
+    AlreadyAnswered,
+    /// Nothing is tracked under that key by this join.
+    NotTracked,
+    /// This join tracks that key already; use `update`.
+    AlreadyTracked,
+    /// Not possible here: replying to a join from its handler, say.
+    NotAllowed,
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownConn => f.write_str("no such connection"),
+            Self::NotJoined => f.write_str("not joined to that topic"),
+            Self::Full => f.write_str("at capacity"),
+            Self::TooLarge { len, max } => write!(f, "{len} bytes where {max} are allowed"),
+            Self::InvalidJson => f.write_str("cannot be written as JSON"),
+            Self::BinaryUnsupported => f.write_str("vsn 1 cannot carry binary data"),
+            Self::AlreadyAnswered => f.write_str("answered before"),
+            Self::NotTracked => f.write_str("nothing tracked under that key"),
+            Self::AlreadyTracked => f.write_str("tracked under that key already"),
+            Self::NotAllowed => f.write_str("not possible here"),
+        }
+    }
+}
+
+impl std::error::Error for CommandError {}
+
+impl From<crate::payload::InvalidJson> for CommandError {
+    fn from(_: crate::payload::InvalidJson) -> Self {
+        Self::InvalidJson
+    }
+}
+
+/// Why an answer to a ticket was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// The ticket was answered, or what it answers is gone (its join, its connection), or its time limit has passed.
+    Expired,
+    /// The ticket is for something else: a connect, a join or event, or an HTTP request.
+    WrongKind,
+    /// The answer cannot be sent: binary data to a `vsn` 1 connection, say. The ticket lives on.
+    Refused(CommandError),
+}
+
+impl fmt::Display for AnswerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expired => f.write_str("the ticket is dead"),
+            Self::WrongKind => f.write_str("the ticket is for another kind of answer"),
+            Self::Refused(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AnswerError {}
+
+/// A rule of the protocol that the peer broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerError {
+    /// A WebSocket frame that RFC 6455 forbids (close code 1002).
+    Protocol(&'static str),
+    /// Text that is not UTF-8 (1007).
+    InvalidUtf8,
+    /// A message longer than the mount allows (1009).
+    TooBig {
+        /// The bound, in bytes.
+        max: usize,
+    },
+    /// A message that is no channels message (1011, as the reference server does).
+    Undecodable(&'static str),
+    /// More messages than the rate limit allows (1008).
+    RateLimited,
+    /// An HTTP request that cannot be read, with the status it was answered with.
+    BadRequest(u16),
+    /// No complete handshake within its time.
+    HandshakeTimeout,
+}
+
+impl PeerError {
+    /// The WebSocket close code that the peer is told.
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Protocol(_) | Self::BadRequest(_) | Self::HandshakeTimeout => 1002,
+            Self::InvalidUtf8 => 1007,
+            Self::RateLimited => 1008,
+            Self::TooBig { .. } => 1009,
+            Self::Undecodable(_) => 1011,
+        }
+    }
+
+    /// The short reason text that the peer is told.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Protocol(text) | Self::Undecodable(text) => text,
+            Self::InvalidUtf8 => "invalid utf-8",
+            Self::TooBig { .. } => "message too big",
+            Self::RateLimited => "rate limited",
+            Self::BadRequest(_) => "bad request",
+            Self::HandshakeTimeout => "handshake timeout",
+        }
+    }
+}
+
+/// Why a connection ended, and who ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The peer sent a close frame with this code (1005: one without a code).
+    ByPeer(u16),
+    /// The application or the server closed it with this code: 1001 `disconnect`, 1012 shutdown, 1011 `close`, ….
+    ByUs(u16),
+    /// The peer broke a rule.
+    Violation(PeerError),
+    /// Nothing was heard from the peer for too long (1001).
+    IdleTimeout,
+    /// The peer did not read fast enough (1013).
+    SlowConsumer,
+    /// The transport ended without a close frame (seen as 1006).
+    TransportEof,
+}
+
+impl CloseReason {
+    /// The code in the close frame, or 1006 where there was none.
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::ByPeer(code) | Self::ByUs(code) => code,
+            Self::Violation(error) => error.code(),
+            Self::IdleTimeout => 1001,
+            Self::SlowConsumer => 1013,
+            Self::TransportEof => 1006,
+        }
+    }
+
+    /// The reason text in the close frame; often empty.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Violation(error) => error.reason(),
+            Self::SlowConsumer => "slow consumer",
+            Self::ByPeer(_) | Self::ByUs(_) | Self::IdleTimeout | Self::TransportEof => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_stay_small() {
+        assert!(size_of::<CommandError>() <= 24);
+        assert!(size_of::<CloseReason>() <= 32);
+    }
+}

@@ -1,0 +1,138 @@
+//! One message, encoded once, to be sent to any number of connections.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+
+/// One encoded message: a whole server-side WebSocket frame, header included. Cheap to clone (a reference count) and
+/// `Send`.
+///
+/// ```
+/// use chanson_core::frame::{Frame, Message};
+///
+/// let frame = Frame::text("hi");
+/// assert_eq!(frame.message(), Message::Text("hi"));
+/// assert_eq!(frame.bytes(), [0x81, 2, b'h', b'i']);
+/// ```
+#[derive(Clone)]
+pub struct Frame {
+    bytes: Arc<[u8]>,
+    header: u8,
+    text: bool,
+    reserved: bool,
+}
+
+/// A whole WebSocket message, borrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// A text message.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+}
+
+impl Frame {
+    /// A text message.
+    pub fn text(text: &str) -> Self {
+        let mut scratch = FrameBuf::default();
+        scratch.begin().extend_from_slice(text.as_bytes());
+        scratch.finish(Kind::Text)
+    }
+
+    /// A binary message.
+    pub fn binary(data: &[u8]) -> Self {
+        let mut scratch = FrameBuf::default();
+        scratch.begin().extend_from_slice(data);
+        scratch.finish(Kind::Binary)
+    }
+
+    /// The bytes for the socket of a server: an unmasked, final frame with its header.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The message inside, for hosts with a WebSocket library of their own. O(length) for text.
+    pub fn message(&self) -> Message<'_> {
+        let payload = &self.bytes[usize::from(self.header)..];
+        match self.text {
+            true => Message::Text(std::str::from_utf8(payload).expect("text frames are built from str")),
+            false => Message::Binary(payload),
+        }
+    }
+
+    /// Whether room is kept for it beyond the bound of a queue (replies to heartbeats).
+    pub(crate) const fn is_reserved(&self) -> bool {
+        self.reserved
+    }
+
+    pub(crate) fn into_reserved(mut self) -> Self {
+        self.reserved = true;
+        self
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({:?})", self.message())
+    }
+}
+
+/// What kind of message the bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Binary,
+}
+
+/// Room that frames are built in, used again for each: a finished frame costs one allocation of just its size.
+#[derive(Debug, Default)]
+pub(crate) struct FrameBuf {
+    bytes: Vec<u8>,
+}
+
+impl FrameBuf {
+    /// Starts a frame: append the message (for [`Kind::Text`]: UTF-8) to what this returns.
+    pub(crate) fn begin(&mut self) -> &mut Vec<u8> {
+        self.bytes.clear();
+        self.bytes.resize(MAX_HEADER, 0);
+        &mut self.bytes
+    }
+
+    /// The message appended since [`begin`](Self::begin).
+    pub(crate) fn message(&self) -> &[u8] {
+        &self.bytes[MAX_HEADER..]
+    }
+
+    /// Puts the header before the message and hands the frame out.
+    pub(crate) fn finish(&mut self, kind: Kind) -> Frame {
+        let opcode = match kind {
+            Kind::Text => Data::Text,
+            Kind::Binary => Data::Binary,
+        };
+        let header = FrameHeader { opcode: OpCode::Data(opcode), ..FrameHeader::default() };
+        let len = (self.bytes.len() - MAX_HEADER) as u64;
+        let size = header.len(len);
+        let start = MAX_HEADER - size;
+        header.format(len, &mut &mut self.bytes[start..MAX_HEADER]).expect("the header's length was asked for");
+        Frame { bytes: self.bytes[start..].into(), header: size as u8, text: kind == Kind::Text, reserved: false }
+    }
+}
+
+/// Two bytes, and eight for the longest form of the length; a server's frames have no mask.
+const MAX_HEADER: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_has_the_shortest_form_of_the_length() {
+        for (len, header) in [(0, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
+            let frame = Frame::binary(&vec![7; len]);
+            assert_eq!(frame.bytes().len(), header + len);
+            assert_eq!(frame.message(), Message::Binary(&vec![7; len]));
+        }
+    }
+}

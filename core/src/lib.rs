@@ -1,0 +1,12 @@
+//! Realtime channels as a state machine: no sockets, no threads, no clock, no async runtime.
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod frame;
+mod id;
+mod json;
+mod payload;
+pub mod time;
+
+pub use id::{ConnId, Ticket};
+pub use payload::{AsJson, Binary, InvalidJson, Json, Payload, PayloadBuf, ToPayload};

@@ -1,0 +1,78 @@
+//! Time as an argument: a monotonic count of nanoseconds from an origin that the host picks.
+
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+/// A moment: nanoseconds since an origin that the host picks (program start, say).
+///
+/// Nothing here reads a clock. Every `handle_*` call takes the current moment; one that lies before an
+/// earlier one is treated as standing still.
+///
+/// ```
+/// use chanson_core::time::Instant;
+/// use std::time::Duration;
+///
+/// let start = Instant::ORIGIN;
+/// let later = start + Duration::from_millis(20);
+/// assert_eq!(later - start, Duration::from_millis(20));
+/// assert_eq!(start - later, Duration::ZERO);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The origin itself: nought nanoseconds.
+    pub const ORIGIN: Self = Self(0);
+
+    /// The moment `nanos` nanoseconds after the origin.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// The moment `millis` milliseconds after the origin; stays at the last moment there is when that overflows.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1_000_000))
+    }
+
+    /// Nanoseconds since the origin.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Milliseconds since the origin, rounded down.
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1_000_000
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    /// Saturates at the last moment there is (584 years after the origin).
+    fn add(self, after: Duration) -> Self {
+        let nanos = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanos))
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+
+    /// The time from `earlier` to `self`; nought when `earlier` is the later one.
+    fn sub(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates() {
+        let last = Instant::from_nanos(u64::MAX);
+        assert_eq!(last + Duration::MAX, last);
+        assert_eq!(Instant::ORIGIN - last, Duration::ZERO);
+        assert_eq!(Instant::from_millis(u64::MAX), last);
+    }
+}
