@@ -1,11 +1,330 @@
 //! JSON text, looked at but not taken apart: one pass that finds where a value ends and whether it is valid.
+//!
+//! Only the grammar of RFC 8259 is checked. What a string or number *means* is the receiver's business, because payloads
+//! pass through byte for byte: a lone surrogate escape (`"\ud800"`) and a number beyond every float (`1e400`) are valid
+//! here, though the reference server refuses both.
+
+use std::borrow::Cow;
 
 use crate::payload::InvalidJson;
 
-/// How deep arrays and objects may be nested in a message.
-pub const MAX_DEPTH: usize = 128;
+/// How deep arrays and objects may be nested in one value (the envelope of a message does not count).
+pub(crate) const MAX_DEPTH: u32 = 128;
 
 /// Checks that `text` is one JSON value (RFC 8259) with nothing but white space around it.
 pub(crate) fn validate(text: &str) -> Result<(), InvalidJson> {
-    serde_json::from_str::<&serde_json::value::RawValue>(text).map(|_| ()).map_err(|_| InvalidJson)
+    let mut scanner = Scanner::new(text);
+    scanner.value()?;
+    scanner.end()
+}
+
+/// The string that a valid JSON string literal (quotes included) stands for; borrowed when nothing is escaped.
+/// `None` for a lone surrogate escape, which no Rust string can hold.
+pub(crate) fn unescape(literal: &str) -> Option<Cow<'_, str>> {
+    let body = literal.strip_prefix('"')?.strip_suffix('"')?;
+    match next_special(body.as_bytes(), 0) {
+        first if first == body.len() => Some(Cow::Borrowed(body)),
+        first => unescape_from(body, first).map(Cow::Owned),
+    }
+}
+
+/// Appends `text` as a JSON string literal. Only what must be is escaped, control characters as `\u001F` with capitals
+/// where there is no short form. Source: Jason's default (`escape: :json`), seen in `payload_escapes` recordings.
+pub(crate) fn escape_into(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    out.push(b'"');
+    let mut from = 0;
+    loop {
+        let at = next_special(bytes, from);
+        out.extend_from_slice(&bytes[from..at]);
+        let Some(&byte) = bytes.get(at) else { break };
+        escape_byte(out, byte);
+        from = at + 1;
+    }
+    out.push(b'"');
+}
+
+/// Reads JSON from the front of a text. Each method skips white space first.
+#[derive(Clone, Debug)]
+pub(crate) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) const fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// The next byte that is not white space, which stays; 0 at the end.
+    pub(crate) fn peek(&mut self) -> u8 {
+        loop {
+            match self.here() {
+                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
+                byte => return byte,
+            }
+        }
+    }
+
+    /// Takes the byte if it comes next.
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == byte;
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Takes the byte, which has to come next.
+    pub(crate) fn expect(&mut self, byte: u8) -> Result<(), InvalidJson> {
+        self.take(byte).then_some(()).ok_or(InvalidJson)
+    }
+
+    /// The text is at its end.
+    pub(crate) fn end(&mut self) -> Result<(), InvalidJson> {
+        self.peek();
+        (self.at == self.text.len()).then_some(()).ok_or(InvalidJson)
+    }
+
+    /// Takes a string: the literal, quotes included.
+    pub(crate) fn string(&mut self) -> Result<&'a str, InvalidJson> {
+        self.peek();
+        let start = self.at;
+        self.skip_string()?;
+        Ok(&self.text[start..self.at])
+    }
+
+    /// Takes a value of any kind, at most [`MAX_DEPTH`] deep: its text, as it came.
+    pub(crate) fn value(&mut self) -> Result<&'a str, InvalidJson> {
+        let first = self.peek();
+        let start = self.at;
+        match first {
+            b'"' => self.skip_string()?,
+            b'{' | b'[' => self.skip_nested()?,
+            first => self.skip_scalar(first)?,
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    fn here(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+    }
+
+    /// Skips an array or object without recursion: one bit a level says which of the two it is.
+    fn skip_nested(&mut self) -> Result<(), InvalidJson> {
+        let mut objects = 0_u128;
+        let mut depth = 0;
+        loop {
+            match self.peek() {
+                open @ (b'{' | b'[') => {
+                    self.at += 1;
+                    let object = open == b'{';
+                    if depth == MAX_DEPTH {
+                        return Err(InvalidJson);
+                    }
+                    depth += 1;
+                    objects = objects << 1 | u128::from(object);
+                    if !self.take(if object { b'}' } else { b']' }) {
+                        if object {
+                            self.skip_key()?;
+                        }
+                        continue;
+                    }
+                    depth -= 1;
+                    objects >>= 1;
+                }
+                b'"' => self.skip_string()?,
+                first => self.skip_scalar(first)?,
+            }
+            // A value is done: close what ends here, up to the next value.
+            loop {
+                if depth == 0 {
+                    return Ok(());
+                }
+                let object = objects & 1 == 1;
+                match self.peek() {
+                    b',' => {
+                        self.at += 1;
+                        if object {
+                            self.skip_key()?;
+                        }
+                        break;
+                    }
+                    b'}' if object => {}
+                    b']' if !object => {}
+                    _ => return Err(InvalidJson),
+                }
+                self.at += 1;
+                depth -= 1;
+                objects >>= 1;
+            }
+        }
+    }
+
+    fn skip_key(&mut self) -> Result<(), InvalidJson> {
+        self.peek();
+        self.skip_string()?;
+        self.expect(b':')
+    }
+
+    fn skip_string(&mut self) -> Result<(), InvalidJson> {
+        if self.here() != b'"' {
+            return Err(InvalidJson);
+        }
+        let bytes = self.text.as_bytes();
+        let mut at = self.at + 1;
+        loop {
+            at = next_special(bytes, at);
+            match bytes.get(at) {
+                Some(b'"') => {
+                    self.at = at + 1;
+                    return Ok(());
+                }
+                Some(b'\\') => at += escape_len(&bytes[at..]).ok_or(InvalidJson)?,
+                _ => return Err(InvalidJson),
+            }
+        }
+    }
+
+    fn skip_scalar(&mut self, first: u8) -> Result<(), InvalidJson> {
+        match first {
+            b'-' | b'0'..=b'9' => self.skip_number(),
+            b't' => self.skip_word("true"),
+            b'f' => self.skip_word("false"),
+            b'n' => self.skip_word("null"),
+            _ => Err(InvalidJson),
+        }
+    }
+
+    fn skip_word(&mut self, word: &str) -> Result<(), InvalidJson> {
+        let end = self.at + word.len();
+        let found = self.text.as_bytes().get(self.at..end) == Some(word.as_bytes());
+        self.at = end;
+        found.then_some(()).ok_or(InvalidJson)
+    }
+
+    fn skip_number(&mut self) -> Result<(), InvalidJson> {
+        self.at += usize::from(self.here() == b'-');
+        match self.here() {
+            b'0' => self.at += 1,
+            _ => self.skip_digits()?,
+        }
+        if self.here() == b'.' {
+            self.at += 1;
+            self.skip_digits()?;
+        }
+        if matches!(self.here(), b'e' | b'E') {
+            self.at += 1;
+            self.at += usize::from(matches!(self.here(), b'+' | b'-'));
+            self.skip_digits()?;
+        }
+        Ok(())
+    }
+
+    /// At least one digit.
+    fn skip_digits(&mut self) -> Result<(), InvalidJson> {
+        let start = self.at;
+        while self.here().is_ascii_digit() {
+            self.at += 1;
+        }
+        (self.at > start).then_some(()).ok_or(InvalidJson)
+    }
+}
+
+/// Where the next `"`, `\` or control character is, from `at` on; the length when there is none. Eight bytes a step.
+#[inline]
+fn next_special(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES * 0x80;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = word ^ (ONES * b'"' as u64);
+        let slash = word ^ (ONES * b'\\' as u64);
+        // High bits: bytes below 0x20, equal to the quote, equal to the backslash. A borrow may set more of them, but
+        // only above the first that is right, and only the first counts.
+        let found = (word.wrapping_sub(ONES * 0x20) & !word)
+            | (quote.wrapping_sub(ONES) & !quote)
+            | (slash.wrapping_sub(ONES) & !slash);
+        match found & HIGH {
+            0 => at += 8,
+            mask => return at + (mask.trailing_zeros() / 8) as usize,
+        }
+    }
+    while let Some(&byte) = bytes.get(at) {
+        if byte < 0x20 || byte == b'"' || byte == b'\\' {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+/// Length of the escape that `bytes` begin with.
+fn escape_len(bytes: &[u8]) -> Option<usize> {
+    match bytes.get(1)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
+        b'u' => bytes.get(2..6)?.iter().all(u8::is_ascii_hexdigit).then_some(6),
+        _ => None,
+    }
+}
+
+/// The rest of `unescape` when the first special byte of `body` is at `at`.
+fn unescape_from(body: &str, mut at: usize) -> Option<String> {
+    let mut out = String::with_capacity(body.len());
+    let mut from = 0;
+    while at < body.len() {
+        out.push_str(body.get(from..at)?);
+        let (char, len) = unescape_one(body.as_bytes().get(at..)?)?;
+        out.push(char);
+        from = at + len;
+        at = next_special(body.as_bytes(), from);
+    }
+    out.push_str(body.get(from..)?);
+    Some(out)
+}
+
+/// The character that the escape at the front stands for, and how many bytes it takes.
+fn unescape_one(bytes: &[u8]) -> Option<(char, usize)> {
+    let (b'\\', kind) = (*bytes.first()?, *bytes.get(1)?) else { return None };
+    let char = match kind {
+        b'"' | b'\\' | b'/' => char::from(kind),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return unescape_unicode(bytes),
+        _ => return None,
+    };
+    Some((char, 2))
+}
+
+fn unescape_unicode(bytes: &[u8]) -> Option<(char, usize)> {
+    let first = hex4(bytes)?;
+    if !(0xd800..0xdc00).contains(&first) {
+        return Some((char::from_u32(first)?, 6)); // `None` for a low surrogate that comes first
+    }
+    let second = hex4(bytes.get(6..)?).filter(|unit| (0xdc00..0xe000).contains(unit))?;
+    Some((char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))?, 12))
+}
+
+/// The number in a `\uXXXX` at the front.
+fn hex4(bytes: &[u8]) -> Option<u32> {
+    let digits = bytes.strip_prefix(b"\\u")?.first_chunk::<4>()?;
+    digits.iter().try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
+}
+
+fn escape_byte(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        0x0c => b'f',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            let [high, low] = [byte >> 4, byte & 15].map(|digit| HEX[usize::from(digit)]);
+            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
 }
