@@ -7,6 +7,8 @@ mod id;
 mod json;
 mod payload;
 pub mod time;
+pub mod topic;
+pub mod wire;
 
 pub use id::{ConnId, Ticket};
 pub use payload::{AsJson, Binary, InvalidJson, Json, Payload, PayloadBuf, ToPayload};
