@@ -4,6 +4,9 @@
 //! pass through byte for byte: a lone surrogate escape (`"\ud800"`) and a number beyond every float (`1e400`) are valid
 //! here, though the reference server refuses both.
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::borrow::Cow;
 
 use crate::payload::InvalidJson;

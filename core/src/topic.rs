@@ -220,3 +220,92 @@ impl fmt::Display for RoutesError {
 }
 
 impl std::error::Error for RoutesError {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn patterns(texts: &[&str]) -> Vec<Pattern> {
+        texts.iter().map(|text| Pattern::new(text).unwrap()).collect()
+    }
+
+    fn routes(texts: &[&str]) -> Result<Routes, RoutesError> {
+        Routes::new(&patterns(texts))
+    }
+
+    #[test]
+    fn a_wildcard_takes_the_bare_prefix_too() {
+        let rooms = Pattern::new("room:*").unwrap();
+        for (topic, taken) in
+            [("room:", true), ("room:a:b", true), ("room:*", true), ("room", false), ("rooms:a", false)]
+        {
+            assert_eq!(rooms.matches(topic), taken, "{topic}");
+        }
+        assert!(Pattern::new("*").unwrap().matches(""));
+        assert!(!Pattern::new("room").unwrap().matches("room:"));
+    }
+
+    #[test]
+    fn patterns_that_mean_nothing_are_refused() {
+        assert_eq!(Pattern::new(""), Err(PatternError::Empty));
+        for text in ["room:*:a", "*a", "room:**", "**"] {
+            assert_eq!(Pattern::new(text), Err(PatternError::WildcardNotLast), "{text}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_can_never_match_are_refused() {
+        for (texts, index, by_index) in [
+            (&["room:*", "game:*", "room:lobby"][..], 2, 0),
+            (&["a", "b", "a"], 2, 0),
+            (&["b", "a:*", "a:*"], 2, 1),
+            (&["a:*", "a:b:*"], 1, 0),
+            (&["*", "x"], 1, 0),
+        ] {
+            let (pattern, by) = (texts[index].to_owned(), texts[by_index].to_owned());
+            assert_eq!(routes(texts).unwrap_err(), RoutesError::Shadowed { index, pattern, by_index, by });
+        }
+        let error = routes(&["a:*", "a:b"]).unwrap_err().to_string();
+        assert_eq!(error, "the topic pattern `a:b` (number 1) can never match: `a:*` (number 0) comes first");
+        assert_eq!(routes(&["a", "phoenix"]).unwrap_err(), RoutesError::Reserved { index: 1 });
+        assert!(routes(&["room:lobby", "room:*", "room", "phoenix*", "*"]).is_ok());
+    }
+
+    #[test]
+    fn no_patterns_take_no_topic() {
+        assert_eq!(Routes::default().find(""), None);
+        assert_eq!(routes(&[]).unwrap().find("a"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_match_is_found(
+            texts in prop::collection::vec("[ab:]{0,4}\\*?", 0..30),
+            topics in prop::collection::vec("[ab:]{0,6}", 20),
+        ) {
+            // Keep what may stand together; each refusal has to be right, too.
+            let mut kept: Vec<Pattern> = Vec::new();
+            for pattern in texts.iter().filter_map(|text| Pattern::new(text).ok()) {
+                kept.push(pattern);
+                if let Err(error) = Routes::new(&kept) {
+                    let refused = kept.pop().unwrap();
+                    let RoutesError::Shadowed { index, by_index, .. } = error else { panic!("{error}") };
+                    prop_assert_eq!(index, kept.len());
+                    prop_assert!(kept[by_index].matches(refused.fixed()));
+                    prop_assert!(topics.iter().all(|topic| !refused.matches(topic) || kept[by_index].matches(topic)));
+                }
+            }
+            let routes = Routes::new(&kept).unwrap();
+            for topic in topics.iter().map(String::as_str).chain(kept.iter().map(Pattern::fixed)) {
+                prop_assert_eq!(routes.find(topic), kept.iter().position(|pattern| pattern.matches(topic)), "{}", topic);
+            }
+            // Every pattern that is left takes something.
+            for (index, pattern) in kept.iter().enumerate() {
+                let topic = if pattern.wildcard { format!("{}~", pattern.fixed()) } else { pattern.fixed().to_owned() };
+                prop_assert_eq!(routes.find(&topic), Some(index));
+            }
+        }
+    }
+}

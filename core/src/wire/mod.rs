@@ -5,6 +5,8 @@
 
 mod binary;
 mod refs;
+#[cfg(test)]
+mod tests;
 mod v1;
 mod v2;
 
@@ -365,4 +367,20 @@ fn text_field(value: &str, wrong_type: DecodeError) -> Result<Cow<'_, str>, Deco
 fn is_build(build: &str) -> bool {
     let is_identifier = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     build.split('.').all(is_identifier)
+}
+
+/// What `benches/` measures of what is private. No part of the API.
+#[doc(hidden)]
+pub mod bench {
+    use super::{Json, Payload, Ref, Vsn};
+
+    /// Appends a reply.
+    pub fn reply(vsn: Vsn, out: &mut Vec<u8>, refs: [Ref<'_>; 2], topic: &str, response: Json<'_>) -> bool {
+        super::encode_reply(vsn, out, refs[0], refs[1], topic, "ok", Payload::Json(response)).is_ok()
+    }
+
+    /// Appends a broadcast.
+    pub fn broadcast(vsn: Vsn, out: &mut Vec<u8>, topic: &str, event: &str, payload: Payload<'_>) -> bool {
+        super::encode_broadcast(vsn, out, topic, event, payload).is_ok()
+    }
 }
