@@ -59,177 +59,174 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0 }
     }
 
-    /// The next byte that is not white space, which stays; 0 at the end.
-    pub(crate) fn peek(&mut self) -> u8 {
-        loop {
-            match self.here() {
-                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
-                byte => return byte,
-            }
-        }
-    }
-
     /// Takes the byte if it comes next.
+    #[inline]
     pub(crate) fn take(&mut self, byte: u8) -> bool {
-        let found = self.peek() == byte;
-        self.at += usize::from(found);
+        let (at, next) = token(self.text.as_bytes(), self.at);
+        let found = next == byte;
+        self.at = at + usize::from(found);
         found
     }
 
     /// Takes the byte, which has to come next.
+    #[inline]
     pub(crate) fn expect(&mut self, byte: u8) -> Result<(), InvalidJson> {
         self.take(byte).then_some(()).ok_or(InvalidJson)
     }
 
     /// The text is at its end.
     pub(crate) fn end(&mut self) -> Result<(), InvalidJson> {
-        self.peek();
-        (self.at == self.text.len()).then_some(()).ok_or(InvalidJson)
+        let (at, _) = token(self.text.as_bytes(), self.at);
+        (at == self.text.len()).then_some(()).ok_or(InvalidJson)
     }
 
     /// Takes a string: the literal, quotes included.
     pub(crate) fn string(&mut self) -> Result<&'a str, InvalidJson> {
-        self.peek();
-        let start = self.at;
-        self.skip_string()?;
-        Ok(&self.text[start..self.at])
-    }
-
-    /// Takes a value of any kind, at most [`MAX_DEPTH`] deep: its text, as it came.
-    pub(crate) fn value(&mut self) -> Result<&'a str, InvalidJson> {
-        let first = self.peek();
-        let start = self.at;
-        match first {
-            b'"' => self.skip_string()?,
-            b'{' | b'[' => self.skip_nested()?,
-            first => self.skip_scalar(first)?,
-        }
-        Ok(&self.text[start..self.at])
-    }
-
-    fn here(&self) -> u8 {
-        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
-    }
-
-    /// Skips an array or object without recursion: one bit a level says which of the two it is.
-    fn skip_nested(&mut self) -> Result<(), InvalidJson> {
-        let mut objects = 0_u128;
-        let mut depth = 0;
-        loop {
-            match self.peek() {
-                open @ (b'{' | b'[') => {
-                    self.at += 1;
-                    let object = open == b'{';
-                    if depth == MAX_DEPTH {
-                        return Err(InvalidJson);
-                    }
-                    depth += 1;
-                    objects = objects << 1 | u128::from(object);
-                    if !self.take(if object { b'}' } else { b']' }) {
-                        if object {
-                            self.skip_key()?;
-                        }
-                        continue;
-                    }
-                    depth -= 1;
-                    objects >>= 1;
-                }
-                b'"' => self.skip_string()?,
-                first => self.skip_scalar(first)?,
-            }
-            // A value is done: close what ends here, up to the next value.
-            loop {
-                if depth == 0 {
-                    return Ok(());
-                }
-                let object = objects & 1 == 1;
-                match self.peek() {
-                    b',' => {
-                        self.at += 1;
-                        if object {
-                            self.skip_key()?;
-                        }
-                        break;
-                    }
-                    b'}' if object => {}
-                    b']' if !object => {}
-                    _ => return Err(InvalidJson),
-                }
-                self.at += 1;
-                depth -= 1;
-                objects >>= 1;
-            }
-        }
-    }
-
-    fn skip_key(&mut self) -> Result<(), InvalidJson> {
-        self.peek();
-        self.skip_string()?;
-        self.expect(b':')
-    }
-
-    fn skip_string(&mut self) -> Result<(), InvalidJson> {
-        if self.here() != b'"' {
-            return Err(InvalidJson);
-        }
         let bytes = self.text.as_bytes();
-        let mut at = self.at + 1;
-        loop {
-            at = next_special(bytes, at);
-            match bytes.get(at) {
-                Some(b'"') => {
-                    self.at = at + 1;
-                    return Ok(());
-                }
-                Some(b'\\') => at += escape_len(&bytes[at..]).ok_or(InvalidJson)?,
-                _ => return Err(InvalidJson),
-            }
-        }
-    }
-
-    fn skip_scalar(&mut self, first: u8) -> Result<(), InvalidJson> {
-        match first {
-            b'-' | b'0'..=b'9' => self.skip_number(),
-            b't' => self.skip_word("true"),
-            b'f' => self.skip_word("false"),
-            b'n' => self.skip_word("null"),
+        match token(bytes, self.at) {
+            (start, b'"') => self.take_from(start, string_end(bytes, start)),
             _ => Err(InvalidJson),
         }
     }
 
-    fn skip_word(&mut self, word: &str) -> Result<(), InvalidJson> {
-        let end = self.at + word.len();
-        let found = self.text.as_bytes().get(self.at..end) == Some(word.as_bytes());
-        self.at = end;
-        found.then_some(()).ok_or(InvalidJson)
+    /// Takes a value of any kind, at most [`MAX_DEPTH`] deep: its text, as it came.
+    pub(crate) fn value(&mut self) -> Result<&'a str, InvalidJson> {
+        let bytes = self.text.as_bytes();
+        let (start, first) = token(bytes, self.at);
+        let end = match first {
+            b'"' => string_end(bytes, start),
+            b'{' | b'[' => nested_end(bytes, start),
+            _ => scalar_end(bytes, start),
+        };
+        self.take_from(start, end)
     }
 
-    fn skip_number(&mut self) -> Result<(), InvalidJson> {
-        self.at += usize::from(self.here() == b'-');
-        match self.here() {
-            b'0' => self.at += 1,
-            _ => self.skip_digits()?,
-        }
-        if self.here() == b'.' {
-            self.at += 1;
-            self.skip_digits()?;
-        }
-        if matches!(self.here(), b'e' | b'E') {
-            self.at += 1;
-            self.at += usize::from(matches!(self.here(), b'+' | b'-'));
-            self.skip_digits()?;
-        }
-        Ok(())
+    #[inline]
+    fn take_from(&mut self, start: usize, end: Option<usize>) -> Result<&'a str, InvalidJson> {
+        self.at = end.ok_or(InvalidJson)?;
+        self.text.get(start..self.at).ok_or(InvalidJson)
     }
+}
 
-    /// At least one digit.
-    fn skip_digits(&mut self) -> Result<(), InvalidJson> {
-        let start = self.at;
-        while self.here().is_ascii_digit() {
-            self.at += 1;
+// The scanner itself: each function takes where a thing starts and says where it ends, `None` when it is not valid.
+// Positions are passed and returned, not stored, so that they stay in registers.
+
+/// The byte at `at`; past the end 0, which is valid nowhere.
+#[inline]
+fn byte(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).copied().unwrap_or(0)
+}
+
+/// The next byte that is no white space, and where it is.
+#[inline]
+fn token(bytes: &[u8], mut at: usize) -> (usize, u8) {
+    loop {
+        match byte(bytes, at) {
+            b' ' | b'\t' | b'\n' | b'\r' => at += 1,
+            byte => return (at, byte),
         }
-        (self.at > start).then_some(()).ok_or(InvalidJson)
     }
+}
+
+/// An array or object, without recursion: one bit a level says which of the two it is.
+fn nested_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    let (mut objects, mut depth) = (0_u128, 0);
+    loop {
+        let (start, first) = token(bytes, at);
+        at = match first {
+            b'"' => string_end(bytes, start)?,
+            b'{' | b'[' => {
+                if depth == MAX_DEPTH {
+                    return None;
+                }
+                let object = first == b'{';
+                let (inside, next) = token(bytes, start + 1);
+                if next != if object { b'}' } else { b']' } {
+                    depth += 1;
+                    objects = objects << 1 | u128::from(object);
+                    at = if object { key_end(bytes, inside)? } else { inside };
+                    continue;
+                }
+                inside + 1
+            }
+            _ => scalar_end(bytes, start)?,
+        };
+        // A value is done: close what ends with it, up to the next value.
+        loop {
+            if depth == 0 {
+                return Some(at);
+            }
+            let object = objects & 1 == 1;
+            let (behind, next) = token(bytes, at);
+            at = behind + 1;
+            match next {
+                b',' if object => break at = key_end(bytes, at)?,
+                b',' => break,
+                b'}' if object => {}
+                b']' if !object => {}
+                _ => return None,
+            }
+            depth -= 1;
+            objects >>= 1;
+        }
+    }
+}
+
+/// A key and its colon.
+#[inline]
+fn key_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let (start, b'"') = token(bytes, at) else { return None };
+    let (colon, b':') = token(bytes, string_end(bytes, start)?) else { return None };
+    Some(colon + 1)
+}
+
+/// A string, whose first quote is at `start`.
+#[inline]
+fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    loop {
+        at = next_special(bytes, at);
+        match byte(bytes, at) {
+            b'"' => return Some(at + 1),
+            b'\\' => at += escape_len(&bytes[at..])?,
+            _ => return None,
+        }
+    }
+}
+
+/// A number, or one of the three words.
+fn scalar_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let word: &[u8] = match byte(bytes, start) {
+        b'-' | b'0'..=b'9' => return number_end(bytes, start),
+        b't' => b"true",
+        b'f' => b"false",
+        b'n' => b"null",
+        _ => return None,
+    };
+    bytes.get(start..)?.starts_with(word).then_some(start + word.len())
+}
+
+fn number_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + usize::from(byte(bytes, start) == b'-');
+    at = if byte(bytes, at) == b'0' { at + 1 } else { digits_end(bytes, at)? };
+    if byte(bytes, at) == b'.' {
+        at = digits_end(bytes, at + 1)?;
+    }
+    if matches!(byte(bytes, at), b'e' | b'E') {
+        let sign = matches!(byte(bytes, at + 1), b'+' | b'-');
+        at = digits_end(bytes, at + 1 + usize::from(sign))?;
+    }
+    Some(at)
+}
+
+/// At least one digit.
+#[inline]
+fn digits_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    while byte(bytes, at).is_ascii_digit() {
+        at += 1;
+    }
+    (at > start).then_some(at)
 }
 
 /// Where the next `"`, `\` or control character is, from `at` on; the length when there is none. Eight bytes a step.
@@ -241,12 +238,10 @@ fn next_special(bytes: &[u8], mut at: usize) -> usize {
         let word = u64::from_le_bytes(*chunk);
         let quote = word ^ (ONES * b'"' as u64);
         let slash = word ^ (ONES * b'\\' as u64);
-        // High bits: bytes below 0x20, equal to the quote, equal to the backslash. A borrow may set more of them, but
-        // only above the first that is right, and only the first counts.
-        let found = (word.wrapping_sub(ONES * 0x20) & !word)
-            | (quote.wrapping_sub(ONES) & !quote)
-            | (slash.wrapping_sub(ONES) & !slash);
-        match found & HIGH {
+        // A high bit for each ASCII byte below 0x20, equal to the quote, equal to the backslash. A borrow may set more of
+        // them, but only above the first that is right, and only the first counts.
+        let found = word.wrapping_sub(ONES * 0x20) | quote.wrapping_sub(ONES) | slash.wrapping_sub(ONES);
+        match found & !word & HIGH {
             0 => at += 8,
             mask => return at + (mask.trailing_zeros() / 8) as usize,
         }
