@@ -183,12 +183,17 @@ fn key_end(bytes: &[u8], at: usize) -> Option<usize> {
 /// A string, whose first quote is at `start`.
 #[inline]
 fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut at = start + 1;
+    let at = next_special(bytes, start + 1);
+    if byte(bytes, at) == b'"' { Some(at + 1) } else { escaped_string_end(bytes, at) }
+}
+
+/// A string whose first escape or forbidden byte is at `at`.
+#[cold]
+fn escaped_string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        at = next_special(bytes, at);
         match byte(bytes, at) {
             b'"' => return Some(at + 1),
-            b'\\' => at += escape_len(&bytes[at..])?,
+            b'\\' => at = next_special(bytes, at + escape_len(&bytes[at..])?),
             _ => return None,
         }
     }
@@ -196,14 +201,18 @@ fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
 
 /// A number, or one of the three words.
 fn scalar_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let word: &[u8] = match byte(bytes, start) {
-        b'-' | b'0'..=b'9' => return number_end(bytes, start),
-        b't' => b"true",
-        b'f' => b"false",
-        b'n' => b"null",
-        _ => return None,
-    };
-    bytes.get(start..)?.starts_with(word).then_some(start + word.len())
+    match byte(bytes, start) {
+        b'-' | b'0'..=b'9' => number_end(bytes, start),
+        b't' => word_end(bytes, start, b"true"),
+        b'f' => word_end(bytes, start, b"false"),
+        b'n' => word_end(bytes, start, b"null"),
+        _ => None,
+    }
+}
+
+#[inline]
+fn word_end<const N: usize>(bytes: &[u8], start: usize, word: &[u8; N]) -> Option<usize> {
+    (bytes.get(start..)?.first_chunk() == Some(word)).then_some(start + N)
 }
 
 fn number_end(bytes: &[u8], start: usize) -> Option<usize> {
@@ -231,28 +240,24 @@ fn digits_end(bytes: &[u8], start: usize) -> Option<usize> {
 
 /// Where the next `"`, `\` or control character is, from `at` on; the length when there is none. Eight bytes a step.
 #[inline]
-fn next_special(bytes: &[u8], mut at: usize) -> usize {
+fn next_special(bytes: &[u8], from: usize) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES * 0x80;
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+    let mut rest = bytes.get(from..).unwrap_or_default();
+    while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * b'"' as u64);
-        let slash = word ^ (ONES * b'\\' as u64);
-        // A high bit for each ASCII byte below 0x20, equal to the quote, equal to the backslash. A borrow may set more of
-        // them, but only above the first that is right, and only the first counts.
-        let found = word.wrapping_sub(ONES * 0x20) | quote.wrapping_sub(ONES) | slash.wrapping_sub(ONES);
-        match found & !word & HIGH {
-            0 => at += 8,
-            mask => return at + (mask.trailing_zeros() / 8) as usize,
+        // A high bit for each ASCII byte that is below 0x21 once 0x02 is flipped (the quote, 0x22, becomes 0x20, and
+        // control characters stay below it), or equal to the backslash. A borrow may set more of them, but only above
+        // the first that is right, and only the first counts.
+        let quote_or_control = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+        let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+        match (quote_or_control | backslash) & !word & HIGH {
+            0 => rest = behind,
+            mask => return bytes.len() - rest.len() + (mask.trailing_zeros() / 8) as usize,
         }
     }
-    while let Some(&byte) = bytes.get(at) {
-        if byte < 0x20 || byte == b'"' || byte == b'\\' {
-            break;
-        }
-        at += 1;
-    }
-    at
+    let is_special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    bytes.len() - rest.len() + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
 /// Length of the escape that `bytes` begin with.
