@@ -25,10 +25,10 @@ pub(crate) fn validate(text: &str) -> Result<(), InvalidJson> {
 /// `None` for a lone surrogate escape, which no Rust string can hold.
 pub(crate) fn unescape(literal: &str) -> Option<Cow<'_, str>> {
     let body = literal.strip_prefix('"')?.strip_suffix('"')?;
-    match next_special(body.as_bytes(), 0) {
-        first if first == body.len() => Some(Cow::Borrowed(body)),
-        first => unescape_from(body, first).map(Cow::Owned),
+    if body.as_bytes().contains(&b'\\') {
+        return unescape_all(body).map(Cow::Owned);
     }
+    Some(Cow::Borrowed(body))
 }
 
 /// Appends `text` as a JSON string literal. Only what must be is escaped, control characters as `\u001F` with capitals
@@ -269,10 +269,11 @@ fn escape_len(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The rest of `unescape` when the first special byte of `body` is at `at`.
-fn unescape_from(body: &str, mut at: usize) -> Option<String> {
+/// The string that stands between the quotes.
+#[cold]
+fn unescape_all(body: &str) -> Option<String> {
     let mut out = String::with_capacity(body.len());
-    let mut from = 0;
+    let (mut from, mut at) = (0, next_special(body.as_bytes(), 0));
     while at < body.len() {
         out.push_str(body.get(from..at)?);
         let (char, len) = unescape_one(body.as_bytes().get(at..)?)?;

@@ -144,7 +144,7 @@ fn vsn_2_text_is_an_array_of_five_or_more() {
 fn vsn_1_text_is_an_object_whose_first_fields_count() {
     let message = decode_text(
         Vsn::V1,
-        r#"{"more":[{}],"\u0074opic":"a\"b","event":"e","topic":5,"payload":1,"payload":2,"ref":null,"join_ref":"7"}"#,
+        r#"{"more":[{}],"\\u0074opic":"no","\u0074opic":"a\"b","event":"e","topic":5,"payload":1,"payload":2,"ref":null,"join_ref":"7"}"#,
     )
     .unwrap();
     assert_eq!((message.topic, message.event), ("a\"b".into(), "e".into()));
