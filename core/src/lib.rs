@@ -6,6 +6,8 @@ pub mod frame;
 mod id;
 mod json;
 mod payload;
+#[allow(dead_code)]
+mod random;
 pub mod time;
 
 pub use id::{ConnId, Ticket};
