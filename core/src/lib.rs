@@ -5,6 +5,8 @@ pub mod error;
 pub mod frame;
 mod id;
 mod json;
+#[allow(dead_code)]
+pub mod limits;
 mod payload;
 #[allow(dead_code)]
 mod random;
