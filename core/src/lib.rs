@@ -9,6 +9,8 @@ mod json;
 pub mod limits;
 mod payload;
 #[allow(dead_code)]
+mod presence;
+#[allow(dead_code)]
 mod random;
 pub mod time;
 
