@@ -9,7 +9,7 @@ use std::sync::Arc;
 use smallvec::{SmallVec, smallvec};
 
 use crate::payload::Json;
-use crate::random::KeyedHash;
+use crate::random::{KeyedHash, Random};
 
 /// A presence's meta: the user's object and the reference that we add.
 #[derive(Clone, Debug)]
@@ -22,9 +22,9 @@ pub(super) struct Meta {
 
 impl Meta {
     /// Takes the user's meta, if it is an object.
-    pub(super) fn new(json: Json<'_>, phx_ref: [u8; 16]) -> Option<Self> {
+    pub(super) fn new(json: Json<'_>, random: &mut Random) -> Option<Self> {
         let text = json.as_str().trim_matches(WHITE_SPACE);
-        text.starts_with('{').then(|| Self { text: text.into(), phx_ref, previous: None })
+        text.starts_with('{').then(|| Self { text: text.into(), phx_ref: random.phx_ref(), previous: None })
     }
 
     /// The same as the successor of another.
@@ -141,3 +141,74 @@ fn write_string(text: &str, out: &mut Vec<u8>) {
 
 /// RFC 8259, 2.
 const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(text: &str) -> Meta {
+        let mut meta = Meta::new(Json::new(text).unwrap(), &mut Random::new([1; 32])).unwrap();
+        meta.phx_ref = *b"0123456789abcdef";
+        meta
+    }
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = b"before ".to_vec();
+        write(&mut out);
+        String::from_utf8(out).unwrap().strip_prefix("before ").unwrap().to_owned()
+    }
+
+    #[test]
+    fn refs_are_the_last_members() {
+        for (text, expected) in [
+            ("{}", r#"{"phx_ref":"0123456789abcdef"}"#),
+            (" {\r\n\t } \n", r#"{"phx_ref":"0123456789abcdef"}"#),
+            (r#"{"a":1}"#, r#"{"a":1,"phx_ref":"0123456789abcdef"}"#),
+            ("\t{ \"a\" : {} \n}", "{ \"a\" : {},\"phx_ref\":\"0123456789abcdef\"}"),
+            (r#"{"a":"} "}"#, r#"{"a":"} ","phx_ref":"0123456789abcdef"}"#),
+            (r#"{"a":[1.50,1e2]}"#, r#"{"a":[1.50,1e2],"phx_ref":"0123456789abcdef"}"#),
+            (r#"{"phx_ref":"x"}"#, r#"{"phx_ref":"x","phx_ref":"0123456789abcdef"}"#),
+        ] {
+            let text = written(|out| meta(text).write(out));
+            assert_eq!(text, expected);
+            let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(read["phx_ref"], "0123456789abcdef");
+        }
+        let mut old = meta("{}");
+        old.phx_ref = [b'x'; 16];
+        let text = written(|out| meta(r#"{"a":1}"#).after(&old).write(out));
+        assert_eq!(text, r#"{"a":1,"phx_ref":"0123456789abcdef","phx_ref_prev":"xxxxxxxxxxxxxxxx"}"#);
+    }
+
+    #[test]
+    fn only_objects_are_metas() {
+        let random = &mut Random::new([1; 32]);
+        for text in ["null", "[]", "[{}]", r#""{}""#, "1", " true "] {
+            assert!(Meta::new(Json::new(text).unwrap(), random).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn diffs_have_both_sides_even_if_empty() {
+        assert_eq!(written(|out| Change::default().write_diff(out)), r#"{"joins":{},"leaves":{}}"#);
+        let item = |key: &str| Item { key: key.into(), meta: meta("{}") };
+        let change = Change { joins: smallvec![item("ann")], leaves: smallvec![item(""), item("\"\u{1}ż")] };
+        let one = r#"{"metas":[{"phx_ref":"0123456789abcdef"}]}"#;
+        let expected = format!(r#"{{"joins":{{"ann":{one}}},"leaves":{{"":{one},"\"\u0001ż":{one}}}}}"#);
+        assert_eq!(written(|out| change.write_diff(out)), expected);
+    }
+
+    #[test]
+    fn state_groups_by_first_appearance() {
+        let hash = KeyedHash::new(&mut Random::new([1; 32]));
+        let metas = [("zoe", meta(r#"{"n":1}"#)), ("ann", meta(r#"{"n":2}"#)), ("zoe", meta(r#"{"n":3}"#))];
+        let items = || metas.iter().map(|(key, meta)| (*key, meta));
+        let text = written(|out| write_state(items(), hash, out)).replace(r#","phx_ref":"0123456789abcdef""#, "");
+        assert_eq!(text, r#"{"zoe":{"metas":[{"n":1},{"n":3}]},"ann":{"metas":[{"n":2}]}}"#);
+        let text = written(|out| write_list(items(), out));
+        let expected = r#"[{"key":"zoe","meta":{"n":1}},{"key":"ann","meta":{"n":2}},{"key":"zoe","meta":{"n":3}}]"#;
+        assert_eq!(text, expected);
+        assert_eq!(written(|out| write_state([].into_iter(), hash, out)), "{}");
+        assert_eq!(written(|out| write_list([].into_iter(), out)), "[]");
+    }
+}

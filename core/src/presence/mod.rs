@@ -9,6 +9,8 @@ use crate::payload::Json;
 use crate::random::{IdHash, KeyedHash, Random};
 
 mod format;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use format::Change;
 use format::{Item, Meta};
@@ -77,7 +79,7 @@ impl Presences {
         if self.len() >= self.max {
             return Err(CommandError::Full);
         }
-        let meta = Meta::new(meta, random.phx_ref()).ok_or(CommandError::InvalidJson)?;
+        let meta = Meta::new(meta, random).ok_or(CommandError::InvalidJson)?;
         let item = Item { key: key.into(), meta };
         self.insert(topic, owner, item.clone());
         Ok(Change { joins: smallvec![item], ..Change::default() })
@@ -97,7 +99,7 @@ impl Presences {
     ) -> Result<Change, CommandError> {
         let at = self.find(topic, owner, key).ok_or(CommandError::NotTracked)?;
         let presence = self.get_mut(at).ok_or(CommandError::NotTracked)?;
-        let meta = Meta::new(meta, random.phx_ref()).ok_or(CommandError::InvalidJson)?.after(&presence.item.meta);
+        let meta = Meta::new(meta, random).ok_or(CommandError::InvalidJson)?.after(&presence.item.meta);
         let new = Item { meta, ..presence.item.clone() };
         let old = std::mem::replace(&mut presence.item, new.clone());
         Ok(Change { joins: smallvec![new], leaves: smallvec![old] })
