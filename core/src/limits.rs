@@ -158,7 +158,7 @@ pub struct RateLimit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RateAction {
-    /// It is ignored and counted.
+    /// It reaches no handler. The answer is `{"reason":"rate_limited"}` (zzz transcript `rate_limit_drop`).
     Drop,
     /// The connection is closed (1008).
     Disconnect,
