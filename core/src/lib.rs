@@ -5,7 +5,13 @@ pub mod error;
 pub mod frame;
 mod id;
 mod json;
+#[allow(dead_code)]
+pub mod limits;
 mod payload;
+#[allow(dead_code)]
+mod presence;
+#[allow(dead_code)]
+mod random;
 pub mod time;
 pub mod topic;
 pub mod wire;
