@@ -108,12 +108,12 @@ impl Reader {
     }
 
     /// The whole request. `input` is what `read` was given, up to where it was used.
-    pub(crate) fn request<'a>(&'a self, input: &'a [u8], limits: &Limits) -> Option<Request<'a>> {
+    pub(crate) fn request<'a>(&'a self, input: &'a [u8], limits: &Limits) -> Request<'a> {
         let (head, body) = match self.kept.is_empty() {
-            true => (input.get(input.len().checked_sub(self.head_len)?..)?, &[][..]),
+            true => (&input[input.len() - self.head_len..], &[][..]),
             false => self.kept.split_at(self.head_len),
         };
-        parse(head, body, limits).ok()
+        parse(head, body, limits).expect("the same head was parsed when it had come")
     }
 
     /// What is known of the request that is whole.

@@ -252,7 +252,8 @@ impl Machine {
             Phase::Http(_) if self.is_pending() => self.deadline = Some(self.now + self.config.close_timeout),
             // What has come before is still to be read.
             Phase::Http(_) | Phase::Open => {}
-            Phase::Flushing if !again => {}
+            // An answer to an HTTP client may still be on its way.
+            Phase::Lingering | Phase::Flushing if !again => self.enter(Phase::Flushing),
             Phase::Closing | Phase::Lingering | Phase::Flushing | Phase::Finished => self.enter(Phase::Finished),
         }
     }
@@ -272,12 +273,16 @@ impl Machine {
     /// Bytes have left.
     pub(super) fn advance(&mut self, n: usize) {
         let n = n.min(self.outbox.bytes());
-        self.outbox.advance(n);
         if n == 0 {
             return;
         }
+        let held = self.outbox.bytes() >= MAX_BACKLOG;
+        self.outbox.advance(n);
         match &self.phase {
-            Phase::Http(_) if !self.is_pending() => self.restart_exchange(),
+            // While the peer reads it is not idle; but a request that has begun has its time from its first byte.
+            Phase::Http(exchange) if !exchange.reader.is_complete() && (held || !exchange.begun) => {
+                self.restart_exchange()
+            }
             Phase::Closing | Phase::Lingering if self.outbox.is_empty() => {
                 self.deadline = Some(self.now + self.config.close_timeout);
             }
@@ -331,11 +336,16 @@ impl Machine {
     }
 
     fn enter(&mut self, phase: Phase) {
+        let phase = match phase {
+            // Nothing more comes, so there is nothing to wait for.
+            Phase::Lingering if self.eof => Phase::Flushing,
+            Phase::Closing if self.eof => Phase::Finished,
+            phase => phase,
+        };
         let over = match phase {
             Phase::Finished => true,
             Phase::Flushing => self.outbox.is_empty(),
-            Phase::Lingering | Phase::Closing => self.eof,
-            Phase::Http(_) | Phase::Open => false,
+            Phase::Http(_) | Phase::Open | Phase::Closing | Phase::Lingering => false,
         };
         if over {
             self.phase = Phase::Finished;

@@ -132,6 +132,9 @@ impl Session {
     /// Whether to read from the peer: not while a request is unanswered and enough lies behind it, and not when all is
     /// over. What is handed in nevertheless is kept.
     pub fn wants_bytes(&self) -> bool {
+        if self.machine.has_eof() {
+            return false;
+        }
         match self.machine.phase {
             Phase::Http(_) => self.machine.may_read() || self.input.len() < MAX_AHEAD,
             Phase::Open | Phase::Closing | Phase::Lingering => true,
@@ -238,7 +241,7 @@ impl Session {
         if !request {
             return None;
         }
-        exchange.reader.request(&self.input.bytes[..self.input.start], &self.machine.limits()).map(Event::Request)
+        Some(Event::Request(exchange.reader.request(&self.input.bytes[..self.input.start], &self.machine.limits())))
     }
 
     /// Whether a request has become whole.

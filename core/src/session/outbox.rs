@@ -76,8 +76,8 @@ impl Outbox {
 
     /// Drops the frames of which nothing has left.
     pub(super) fn drop_frames(&mut self) {
-        let mut sent = self.sent;
-        self.chunks.retain(|chunk| !matches!(chunk, Chunk::Frame(_)) || std::mem::take(&mut sent) > 0);
+        let mut half_sent = self.sent > 0;
+        self.chunks.retain(|chunk| std::mem::take(&mut half_sent) || !matches!(chunk, Chunk::Frame(_)));
         self.bytes = self.chunks.iter().map(|chunk| chunk.bytes().len()).sum::<usize>() - self.sent;
         let newest = self.chunks.iter().rposition(|chunk| matches!(chunk, Chunk::Pong(_))).unwrap_or(0);
         self.newest_pong = self.gone.wrapping_add(newest as u32);

@@ -160,6 +160,11 @@ impl Decoder {
         Ok((used + frame.len, Some(item)))
     }
 
+    #[cfg(test)]
+    pub(super) fn fragment_capacity(&self) -> usize {
+        self.fragments.as_ref().map_or(0, |fragments| fragments.bytes.capacity())
+    }
+
     /// Reads a header, if it is whole, and checks all that can be known from it. Returns its size.
     fn begin_frame(&mut self, input: &[u8]) -> Result<Option<usize>, PeerError> {
         let mut cursor = Cursor::new(input);

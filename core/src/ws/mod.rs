@@ -7,6 +7,8 @@
 mod control;
 mod decode;
 mod mask;
+#[cfg(test)]
+mod tests;
 mod utf8;
 
 pub use control::{MAX_CONTROL, close, control, data, is_valid_close_code};
