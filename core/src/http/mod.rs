@@ -9,6 +9,8 @@ mod parse;
 mod request;
 mod response;
 mod route;
+#[cfg(test)]
+mod tests;
 
 pub use request::{Request, UpgradeError};
 pub use response::{HeaderError, Response};

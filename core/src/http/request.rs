@@ -47,7 +47,8 @@ impl<'a> Request<'a> {
     /// and host.
     pub fn path(&self) -> &'a str {
         let path = self.origin_form();
-        path.split_once('?').map_or(path, |(path, _)| path)
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        if path.is_empty() { "/" } else { path }
     }
 
     /// What stands behind the first `?`, raw; empty if nothing does.
