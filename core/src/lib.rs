@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod frame;
+pub mod http;
 mod id;
 mod json;
 #[allow(dead_code)]
@@ -12,9 +13,11 @@ mod payload;
 mod presence;
 #[allow(dead_code)]
 mod random;
+pub mod session;
 pub mod time;
 pub mod topic;
 pub mod wire;
+pub mod ws;
 
 pub use id::{ConnId, Ticket};
 pub use payload::{AsJson, Binary, InvalidJson, Json, Payload, PayloadBuf, ToPayload};
