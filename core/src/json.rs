@@ -9,7 +9,7 @@ pub(crate) mod tests;
 
 use std::borrow::Cow;
 
-use crate::payload::InvalidJson;
+use crate::error::InvalidJson;
 
 /// How deep arrays and objects may be nested in one value (the envelope of a message does not count).
 pub(crate) const MAX_DEPTH: u32 = 128;

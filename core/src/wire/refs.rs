@@ -36,6 +36,14 @@ impl<'a> Ref<'a> {
         matches!(self, Self::Null)
     }
 
+    /// Bytes that it takes, about.
+    pub(crate) const fn len(self) -> usize {
+        match self {
+            Self::Null => 0,
+            Self::Json(text) | Self::Text(text) => text.len(),
+        }
+    }
+
     /// Appends the ref as JSON.
     pub(crate) fn write_json(self, out: &mut Vec<u8>) {
         match self {

@@ -2,8 +2,9 @@
 //! Source: phoenix lib/phoenix/socket/serializers/v2_json_serializer.ex (main, 2026-08-20).
 
 use super::{DecodeError, Message, Ref, Text, text_field};
+use crate::error::InvalidJson;
 use crate::json::{self, Scanner};
-use crate::payload::{InvalidJson, Json, Payload};
+use crate::payload::{Json, Payload};
 
 pub(super) fn decode(text: &str) -> Result<Message<'_>, DecodeError> {
     let [join_ref, ref_, topic, event, payload] = elements(text).map_err(|InvalidJson| shape_or_syntax(text))?;
