@@ -298,15 +298,13 @@ impl Machine {
         while self.deadline().is_some_and(|deadline| deadline <= self.now) {
             self.deadline = NEVER;
             match &self.phase {
-                Phase::Http(exchange) => match exchange.closing {
-                    _ if exchange.reader.is_complete() => {
-                        let reason = exchange.closing.unwrap_or(CloseReason::TransportEof);
-                        self.end(Phase::Finished, reason);
-                    }
-                    _ if exchange.begun => self.refuse(408, PeerError::HandshakeTimeout),
-                    _ if exchange.served => self.end(Phase::Finished, CloseReason::IdleTimeout),
-                    _ => self.end(Phase::Finished, CloseReason::Violation(PeerError::HandshakeTimeout)),
-                },
+                Phase::Http(exchange) if exchange.reader.is_complete() => {
+                    let reason = exchange.closing.unwrap_or(CloseReason::TransportEof);
+                    self.end(Phase::Finished, reason);
+                }
+                Phase::Http(exchange) if exchange.begun => self.refuse(408, PeerError::HandshakeTimeout),
+                Phase::Http(exchange) if exchange.served => self.end(Phase::Finished, CloseReason::IdleTimeout),
+                Phase::Http(_) => self.end(Phase::Finished, CloseReason::Violation(PeerError::HandshakeTimeout)),
                 Phase::Open => {}
                 Phase::Closing | Phase::Lingering | Phase::Flushing | Phase::Finished => self.enter(Phase::Finished),
             }
