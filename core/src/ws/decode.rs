@@ -122,6 +122,10 @@ impl Decoder {
             };
             let (len, seen) = (frame.len as usize, frame.seen as usize);
             let come = len.min(input.len() - used);
+            if come < seen {
+                // The caller has not kept what was left: nothing can be said until it is there again.
+                return Ok((used, None));
+            }
             let fresh = &mut input[used + seen..used + come];
             if let Some(key) = frame.mask {
                 mask::apply(key, seen, fresh);

@@ -197,6 +197,15 @@ fn a_whole_message_is_not_copied() {
 }
 
 #[test]
+fn bytes_that_the_caller_has_lost_are_waited_for() {
+    let mut decoder = server(100);
+    let mut input = raw(0x81, b"abcdef");
+    assert_eq!(decoder.decode(&mut input[..10]).unwrap(), (6, None));
+    assert_eq!(decoder.decode(&mut input[6..8]).unwrap(), (0, None));
+    assert_eq!(decoder.decode(&mut input[6..]).unwrap(), (6, Some(Incoming::Text("abcdef"))));
+}
+
+#[test]
 fn rsv1_where_it_is_negotiated() {
     let run = |bytes: &[u8]| run(server(100).allow_rsv1(true), &[bytes]);
     assert_eq!(run(&raw(0xc1, b"\xff")), [Item::Compressed(true, vec![0xff])]);
