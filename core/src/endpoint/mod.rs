@@ -44,6 +44,7 @@ use crate::hub::{Admission, Hub};
 use crate::id::ConnId;
 use crate::session::{self, Event};
 use crate::state::outbox::Output;
+use crate::state::stats;
 use crate::time::Instant;
 
 /// How an endpoint treats its connections.
@@ -90,7 +91,7 @@ pub enum SlowConsumer {
 #[non_exhaustive]
 pub struct Stats {
     /// The hub's.
-    pub hub: crate::Stats,
+    pub hub: stats::Stats,
     /// Bytes that wait to be sent now, all connections together.
     pub queued_bytes: usize,
     /// Connections closed because they did not read.

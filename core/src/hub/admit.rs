@@ -13,6 +13,7 @@ use crate::id::{ConnId, Ticket};
 use crate::raw::Raw;
 use crate::state::conns::{Details, Phase, set};
 use crate::state::outbox::Admitted;
+use crate::state::stats::Stats;
 use crate::state::tickets::Promise;
 use crate::state::{State, Timer};
 use crate::time::Instant;
@@ -342,7 +343,7 @@ impl<S> HttpRequest<'_, S> {
     }
 
     /// Counters and gauges, now.
-    pub fn stats(&self) -> crate::Stats {
+    pub fn stats(&self) -> Stats {
         self.state.stats()
     }
 
