@@ -9,5 +9,7 @@
 
 pub mod client;
 pub mod json;
+pub mod player;
+pub mod runner;
 pub mod scenario;
 pub mod transport;
