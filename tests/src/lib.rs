@@ -8,8 +8,10 @@
 //! Where we differ from the recorded server on purpose, [`expect`] holds what ours does instead, and why.
 
 pub mod client;
+pub mod expect;
 pub mod json;
 pub mod player;
 pub mod runner;
 pub mod scenario;
 pub mod transport;
+pub mod zzz;
