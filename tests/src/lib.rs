@@ -13,5 +13,6 @@ pub mod json;
 pub mod player;
 pub mod runner;
 pub mod scenario;
+pub mod tools;
 pub mod transport;
 pub mod zzz;
