@@ -213,11 +213,14 @@ impl<T: Transport> Player<'_, T> {
                 self.conn(name)?.close_sent = true;
                 Ok(())
             }
-            Action::Drop => {
-                self.conn(name)?;
-                self.cut(name);
-                Ok(())
-            }
+            Action::Drop => match self.incoming(name, Duration::ZERO)? {
+                Came::Nothing => {
+                    self.log.say(self.transport.now(), name, ">", "(the end of the connection)");
+                    self.cut(name);
+                    Ok(())
+                }
+                got => mismatch("nothing before the connection is dropped", got.to_string()),
+            },
             Action::Recv(text) => match self.incoming(name, self.options.patience)? {
                 Came::Incoming(Incoming::Text(got)) => self.refs.compare(text, &got),
                 got => mismatch(text.json.as_str(), got.to_string()),
@@ -606,5 +609,7 @@ const LATE: Duration = Duration::from_millis(250);
 /// The longest text in a report.
 const SHORT: usize = 600;
 
+#[cfg(test)]
+mod mirror;
 #[cfg(test)]
 mod tests;

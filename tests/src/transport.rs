@@ -126,3 +126,49 @@ impl Transport for Tcp {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    fn serve(server: impl FnOnce(TcpStream) + Send + 'static) -> Tcp {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || server(listener.accept().unwrap().0));
+        Tcp::new(address)
+    }
+
+    #[test]
+    fn bytes_go_both_ways_and_the_end_stays() {
+        let mut tcp = serve(|mut stream| {
+            let mut bytes = [0; 5];
+            stream.read_exact(&mut bytes).unwrap();
+            stream.write_all(&bytes).unwrap();
+        });
+        let mut conn = tcp.connect();
+        assert_eq!(tcp.receive(&mut conn, Duration::ZERO), Received::Nothing);
+        tcp.send(&mut conn, b"hello");
+        assert_eq!(tcp.receive(&mut conn, LONG), Received::Bytes(b"hello".to_vec()));
+        assert_eq!(tcp.receive(&mut conn, LONG), Received::End);
+        assert_eq!(tcp.receive(&mut conn, LONG), Received::End);
+        tcp.cut(conn);
+    }
+
+    #[test]
+    fn what_a_server_says_while_it_is_written_to_is_not_lost() {
+        let mut tcp = serve(|mut stream| {
+            stream.read_exact(&mut [0; 16]).unwrap();
+            stream.write_all(b"too big").unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            let _ = std::io::copy(&mut stream.take(1 << 20), &mut std::io::sink());
+        });
+        let mut conn = tcp.connect();
+        tcp.send(&mut conn, &vec![0; 16 << 20]);
+        assert_eq!(tcp.receive(&mut conn, LONG), Received::Bytes(b"too big".to_vec()));
+        assert_eq!(tcp.receive(&mut conn, LONG), Received::End);
+    }
+}
