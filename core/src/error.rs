@@ -53,8 +53,8 @@ impl fmt::Display for CommandError {
 
 impl std::error::Error for CommandError {}
 
-impl From<crate::payload::InvalidJson> for CommandError {
-    fn from(_: crate::payload::InvalidJson) -> Self {
+impl From<InvalidJson> for CommandError {
+    fn from(_: InvalidJson) -> Self {
         Self::InvalidJson
     }
 }
@@ -170,6 +170,18 @@ impl CloseReason {
         }
     }
 }
+
+/// The text is not one valid JSON value, or the value cannot be written as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidJson;
+
+impl fmt::Display for InvalidJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a valid JSON value")
+    }
+}
+
+impl std::error::Error for InvalidJson {}
 
 #[cfg(test)]
 mod tests {

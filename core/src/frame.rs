@@ -100,11 +100,6 @@ impl FrameBuf {
         &mut self.bytes
     }
 
-    /// The message appended since [`begin`](Self::begin).
-    pub(crate) fn message(&self) -> &[u8] {
-        &self.bytes[MAX_HEADER..]
-    }
-
     /// Puts the header before the message and hands the frame out.
     pub(crate) fn finish(&mut self, kind: Kind) -> Frame {
         let opcode = match kind {

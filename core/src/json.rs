@@ -1,11 +1,334 @@
 //! JSON text, looked at but not taken apart: one pass that finds where a value ends and whether it is valid.
+//!
+//! Only the grammar of RFC 8259 is checked. What a string or number *means* is the receiver's business, because payloads
+//! pass through byte for byte: a lone surrogate escape (`"\ud800"`) and a number beyond every float (`1e400`) are valid
+//! here, though the reference server refuses both.
 
-use crate::payload::InvalidJson;
+#[cfg(test)]
+pub(crate) mod tests;
 
-/// How deep arrays and objects may be nested in a message.
-pub const MAX_DEPTH: usize = 128;
+use std::borrow::Cow;
+
+use crate::error::InvalidJson;
+
+/// How deep arrays and objects may be nested in one value (the envelope of a message does not count).
+pub(crate) const MAX_DEPTH: u32 = 128;
 
 /// Checks that `text` is one JSON value (RFC 8259) with nothing but white space around it.
 pub(crate) fn validate(text: &str) -> Result<(), InvalidJson> {
-    serde_json::from_str::<&serde_json::value::RawValue>(text).map(|_| ()).map_err(|_| InvalidJson)
+    let mut scanner = Scanner::new(text);
+    scanner.value()?;
+    scanner.end()
+}
+
+/// The string that a valid JSON string literal (quotes included) stands for; borrowed when nothing is escaped.
+/// `None` for a lone surrogate escape, which no Rust string can hold.
+pub(crate) fn unescape(literal: &str) -> Option<Cow<'_, str>> {
+    let body = literal.strip_prefix('"')?.strip_suffix('"')?;
+    if body.as_bytes().contains(&b'\\') {
+        return unescape_all(body).map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(body))
+}
+
+/// Appends `text` as a JSON string literal. Only what must be is escaped, control characters as `\u001F` with capitals
+/// where there is no short form. Source: Jason's default (`escape: :json`), seen in `payload_escapes` recordings.
+pub(crate) fn escape_into(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    out.push(b'"');
+    let mut from = 0;
+    loop {
+        let at = next_special(bytes, from);
+        out.extend_from_slice(&bytes[from..at]);
+        let Some(&byte) = bytes.get(at) else { break };
+        escape_byte(out, byte);
+        from = at + 1;
+    }
+    out.push(b'"');
+}
+
+/// Reads JSON from the front of a text. Each method skips white space first.
+#[derive(Clone, Debug)]
+pub(crate) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) const fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// Takes the byte if it comes next.
+    #[inline]
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
+        let (at, next) = token(self.text.as_bytes(), self.at);
+        let found = next == byte;
+        self.at = at + usize::from(found);
+        found
+    }
+
+    /// Takes the byte, which has to come next.
+    #[inline]
+    pub(crate) fn expect(&mut self, byte: u8) -> Result<(), InvalidJson> {
+        self.take(byte).then_some(()).ok_or(InvalidJson)
+    }
+
+    /// The text is at its end.
+    pub(crate) fn end(&mut self) -> Result<(), InvalidJson> {
+        let (at, _) = token(self.text.as_bytes(), self.at);
+        (at == self.text.len()).then_some(()).ok_or(InvalidJson)
+    }
+
+    /// Takes a string: the literal, quotes included.
+    pub(crate) fn string(&mut self) -> Result<&'a str, InvalidJson> {
+        let bytes = self.text.as_bytes();
+        match token(bytes, self.at) {
+            (start, b'"') => self.take_from(start, string_end(bytes, start)),
+            _ => Err(InvalidJson),
+        }
+    }
+
+    /// Takes a value of any kind, at most [`MAX_DEPTH`] deep: its text, as it came.
+    pub(crate) fn value(&mut self) -> Result<&'a str, InvalidJson> {
+        let bytes = self.text.as_bytes();
+        let (start, first) = token(bytes, self.at);
+        let end = match first {
+            b'"' => string_end(bytes, start),
+            b'{' | b'[' => nested_end(bytes, start),
+            _ => scalar_end(bytes, start),
+        };
+        self.take_from(start, end)
+    }
+
+    #[inline]
+    fn take_from(&mut self, start: usize, end: Option<usize>) -> Result<&'a str, InvalidJson> {
+        self.at = end.ok_or(InvalidJson)?;
+        self.text.get(start..self.at).ok_or(InvalidJson)
+    }
+}
+
+// The scanner itself: each function takes where a thing starts and says where it ends, `None` when it is not valid.
+// Positions are passed and returned, not stored, so that they stay in registers.
+
+/// The byte at `at`; past the end 0, which is valid nowhere.
+#[inline]
+fn byte(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).copied().unwrap_or(0)
+}
+
+/// The next byte that is no white space, and where it is.
+#[inline]
+fn token(bytes: &[u8], mut at: usize) -> (usize, u8) {
+    loop {
+        match byte(bytes, at) {
+            b' ' | b'\t' | b'\n' | b'\r' => at += 1,
+            byte => return (at, byte),
+        }
+    }
+}
+
+/// An array or object, without recursion: one bit a level says which of the two it is.
+fn nested_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    let (mut objects, mut depth) = (0_u128, 0);
+    loop {
+        let (start, first) = token(bytes, at);
+        at = match first {
+            b'"' => string_end(bytes, start)?,
+            b'{' | b'[' => {
+                if depth == MAX_DEPTH {
+                    return None;
+                }
+                let object = first == b'{';
+                let (inside, next) = token(bytes, start + 1);
+                if next != if object { b'}' } else { b']' } {
+                    depth += 1;
+                    objects = objects << 1 | u128::from(object);
+                    at = if object { key_end(bytes, inside)? } else { inside };
+                    continue;
+                }
+                inside + 1
+            }
+            _ => scalar_end(bytes, start)?,
+        };
+        // A value is done: close what ends with it, up to the next value.
+        loop {
+            if depth == 0 {
+                return Some(at);
+            }
+            let object = objects & 1 == 1;
+            let (behind, next) = token(bytes, at);
+            at = behind + 1;
+            match next {
+                b',' if object => break at = key_end(bytes, at)?,
+                b',' => break,
+                b'}' if object => {}
+                b']' if !object => {}
+                _ => return None,
+            }
+            depth -= 1;
+            objects >>= 1;
+        }
+    }
+}
+
+/// A key and its colon.
+#[inline]
+fn key_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let (start, b'"') = token(bytes, at) else { return None };
+    let (colon, b':') = token(bytes, string_end(bytes, start)?) else { return None };
+    Some(colon + 1)
+}
+
+/// A string, whose first quote is at `start`.
+#[inline]
+fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let at = next_special(bytes, start + 1);
+    if byte(bytes, at) == b'"' { Some(at + 1) } else { escaped_string_end(bytes, at) }
+}
+
+/// A string whose first escape or forbidden byte is at `at`.
+#[cold]
+fn escaped_string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match byte(bytes, at) {
+            b'"' => return Some(at + 1),
+            b'\\' => at = next_special(bytes, at + escape_len(&bytes[at..])?),
+            _ => return None,
+        }
+    }
+}
+
+/// A number, or one of the three words.
+fn scalar_end(bytes: &[u8], start: usize) -> Option<usize> {
+    match byte(bytes, start) {
+        b'-' | b'0'..=b'9' => number_end(bytes, start),
+        b't' => word_end(bytes, start, b"true"),
+        b'f' => word_end(bytes, start, b"false"),
+        b'n' => word_end(bytes, start, b"null"),
+        _ => None,
+    }
+}
+
+#[inline]
+fn word_end<const N: usize>(bytes: &[u8], start: usize, word: &[u8; N]) -> Option<usize> {
+    (bytes.get(start..)?.first_chunk() == Some(word)).then_some(start + N)
+}
+
+fn number_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + usize::from(byte(bytes, start) == b'-');
+    at = if byte(bytes, at) == b'0' { at + 1 } else { digits_end(bytes, at)? };
+    if byte(bytes, at) == b'.' {
+        at = digits_end(bytes, at + 1)?;
+    }
+    if matches!(byte(bytes, at), b'e' | b'E') {
+        let sign = matches!(byte(bytes, at + 1), b'+' | b'-');
+        at = digits_end(bytes, at + 1 + usize::from(sign))?;
+    }
+    Some(at)
+}
+
+/// At least one digit.
+#[inline]
+fn digits_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    while byte(bytes, at).is_ascii_digit() {
+        at += 1;
+    }
+    (at > start).then_some(at)
+}
+
+/// Where the next `"`, `\` or control character is, from `at` on; the length when there is none. Eight bytes a step.
+#[inline]
+fn next_special(bytes: &[u8], from: usize) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES * 0x80;
+    let mut rest = bytes.get(from..).unwrap_or_default();
+    while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        // A high bit for each ASCII byte that is below 0x21 once 0x02 is flipped (the quote, 0x22, becomes 0x20, and
+        // control characters stay below it), or equal to the backslash. A borrow may set more of them, but only above
+        // the first that is right, and only the first counts.
+        let quote_or_control = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+        let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+        match (quote_or_control | backslash) & !word & HIGH {
+            0 => rest = behind,
+            mask => return bytes.len() - rest.len() + (mask.trailing_zeros() / 8) as usize,
+        }
+    }
+    let is_special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    bytes.len() - rest.len() + rest.iter().position(is_special).unwrap_or(rest.len())
+}
+
+/// Length of the escape that `bytes` begin with.
+fn escape_len(bytes: &[u8]) -> Option<usize> {
+    match bytes.get(1)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
+        b'u' => bytes.get(2..6)?.iter().all(u8::is_ascii_hexdigit).then_some(6),
+        _ => None,
+    }
+}
+
+/// The string that stands between the quotes.
+#[cold]
+fn unescape_all(body: &str) -> Option<String> {
+    let mut out = String::with_capacity(body.len());
+    let (mut from, mut at) = (0, next_special(body.as_bytes(), 0));
+    while at < body.len() {
+        out.push_str(body.get(from..at)?);
+        let (char, len) = unescape_one(body.as_bytes().get(at..)?)?;
+        out.push(char);
+        from = at + len;
+        at = next_special(body.as_bytes(), from);
+    }
+    out.push_str(body.get(from..)?);
+    Some(out)
+}
+
+/// The character that the escape at the front stands for, and how many bytes it takes.
+fn unescape_one(bytes: &[u8]) -> Option<(char, usize)> {
+    let (b'\\', kind) = (*bytes.first()?, *bytes.get(1)?) else { return None };
+    let char = match kind {
+        b'"' | b'\\' | b'/' => char::from(kind),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return unescape_unicode(bytes),
+        _ => return None,
+    };
+    Some((char, 2))
+}
+
+fn unescape_unicode(bytes: &[u8]) -> Option<(char, usize)> {
+    let first = hex4(bytes)?;
+    if !(0xd800..0xdc00).contains(&first) {
+        return Some((char::from_u32(first)?, 6)); // `None` for a low surrogate that comes first
+    }
+    let second = hex4(bytes.get(6..)?).filter(|unit| (0xdc00..0xe000).contains(unit))?;
+    Some((char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))?, 12))
+}
+
+/// The number in a `\uXXXX` at the front.
+fn hex4(bytes: &[u8]) -> Option<u32> {
+    let digits = bytes.strip_prefix(b"\\u")?.first_chunk::<4>()?;
+    digits.iter().try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
+}
+
+fn escape_byte(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        0x0c => b'f',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            let [high, low] = [byte >> 4, byte & 15].map(|digit| HEX[usize::from(digit)]);
+            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
 }

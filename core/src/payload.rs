@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::error::{CommandError, InvalidJson};
 use crate::json;
 
 /// A JSON text that is known to be valid, borrowed.
@@ -146,11 +147,20 @@ enum Owned {
     Json(Box<str>),
     Binary(Box<[u8]>),
     Empty,
+    Null,
 }
 
 impl PayloadBuf {
     /// The empty object `{}`; does not allocate.
     pub const EMPTY: Self = Self(Owned::Empty);
+
+    /// The value `null`.
+    pub(crate) const NULL: Self = Self(Owned::Null);
+
+    /// A text that the caller has written itself.
+    pub(crate) fn trusted(text: String) -> Self {
+        Self(Owned::Json(text.into()))
+    }
 
     /// Writes a value as JSON.
     ///
@@ -171,6 +181,7 @@ impl PayloadBuf {
             Owned::Json(text) => Payload::Json(Json::trusted(text)),
             Owned::Binary(bytes) => Payload::Binary(bytes),
             Owned::Empty => Payload::Json(Json::EMPTY),
+            Owned::Null => Payload::Json(Json::NULL),
         }
     }
 }
@@ -181,42 +192,42 @@ pub trait ToPayload {
     /// The payload; `scratch` is room to write it into where it is not there yet.
     ///
     /// # Errors
-    /// [`InvalidJson`] when the value cannot be written as JSON.
-    fn to_payload<'a>(&'a self, scratch: &'a mut Vec<u8>) -> Result<Payload<'a>, InvalidJson>;
+    /// `InvalidJson` when the value cannot be written as JSON.
+    fn to_payload<'a>(&'a self, scratch: &'a mut Vec<u8>) -> Result<Payload<'a>, CommandError>;
 }
 
 impl ToPayload for Payload<'_> {
-    fn to_payload<'a>(&'a self, _: &'a mut Vec<u8>) -> Result<Payload<'a>, InvalidJson> {
+    fn to_payload<'a>(&'a self, _: &'a mut Vec<u8>) -> Result<Payload<'a>, CommandError> {
         Ok(*self)
     }
 }
 
 impl ToPayload for Json<'_> {
-    fn to_payload<'a>(&'a self, _: &'a mut Vec<u8>) -> Result<Payload<'a>, InvalidJson> {
+    fn to_payload<'a>(&'a self, _: &'a mut Vec<u8>) -> Result<Payload<'a>, CommandError> {
         Ok(Payload::Json(*self))
     }
 }
 
 impl ToPayload for PayloadBuf {
-    fn to_payload<'a>(&'a self, _: &'a mut Vec<u8>) -> Result<Payload<'a>, InvalidJson> {
+    fn to_payload<'a>(&'a self, _: &'a mut Vec<u8>) -> Result<Payload<'a>, CommandError> {
         Ok(self.as_payload())
     }
 }
 
 impl ToPayload for RawValue {
-    fn to_payload<'a>(&'a self, _: &'a mut Vec<u8>) -> Result<Payload<'a>, InvalidJson> {
+    fn to_payload<'a>(&'a self, _: &'a mut Vec<u8>) -> Result<Payload<'a>, CommandError> {
         Ok(Payload::Json(self.into()))
     }
 }
 
 impl ToPayload for serde_json::Value {
-    fn to_payload<'a>(&'a self, scratch: &'a mut Vec<u8>) -> Result<Payload<'a>, InvalidJson> {
+    fn to_payload<'a>(&'a self, scratch: &'a mut Vec<u8>) -> Result<Payload<'a>, CommandError> {
         write_json(self, scratch)
     }
 }
 
 impl<T: ToPayload + ?Sized> ToPayload for &T {
-    fn to_payload<'a>(&'a self, scratch: &'a mut Vec<u8>) -> Result<Payload<'a>, InvalidJson> {
+    fn to_payload<'a>(&'a self, scratch: &'a mut Vec<u8>) -> Result<Payload<'a>, CommandError> {
         (**self).to_payload(scratch)
     }
 }
@@ -226,7 +237,7 @@ impl<T: ToPayload + ?Sized> ToPayload for &T {
 pub struct Binary<'a>(pub &'a [u8]);
 
 impl ToPayload for Binary<'_> {
-    fn to_payload<'a>(&'a self, _: &'a mut Vec<u8>) -> Result<Payload<'a>, InvalidJson> {
+    fn to_payload<'a>(&'a self, _: &'a mut Vec<u8>) -> Result<Payload<'a>, CommandError> {
         Ok(Payload::Binary(self.0))
     }
 }
@@ -244,26 +255,14 @@ impl ToPayload for Binary<'_> {
 pub struct AsJson<T>(pub T);
 
 impl<T: Serialize> ToPayload for AsJson<T> {
-    fn to_payload<'a>(&'a self, scratch: &'a mut Vec<u8>) -> Result<Payload<'a>, InvalidJson> {
+    fn to_payload<'a>(&'a self, scratch: &'a mut Vec<u8>) -> Result<Payload<'a>, CommandError> {
         write_json(&self.0, scratch)
     }
 }
 
-fn write_json<'a, T: Serialize + ?Sized>(value: &T, scratch: &'a mut Vec<u8>) -> Result<Payload<'a>, InvalidJson> {
+fn write_json<'a, T: Serialize + ?Sized>(value: &T, scratch: &'a mut Vec<u8>) -> Result<Payload<'a>, CommandError> {
     scratch.clear();
-    serde_json::to_writer(&mut *scratch, value).map_err(|_| InvalidJson)?;
-    let text = std::str::from_utf8(scratch).map_err(|_| InvalidJson)?;
+    serde_json::to_writer(&mut *scratch, value).map_err(|_| CommandError::InvalidJson)?;
+    let text = std::str::from_utf8(scratch).map_err(|_| CommandError::InvalidJson)?;
     Ok(Payload::Json(Json::trusted(text)))
 }
-
-/// The text is not one valid JSON value, or the value cannot be written as JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidJson;
-
-impl fmt::Display for InvalidJson {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a valid JSON value")
-    }
-}
-
-impl std::error::Error for InvalidJson {}

@@ -1,0 +1,303 @@
+//! What an application registers: a [`Channel`] is a topic pattern with its handlers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::error::{CloseReason, CommandError};
+use crate::json;
+use crate::payload::{Json, Payload, PayloadBuf};
+use crate::socket::Socket;
+use crate::wire::Ref;
+
+/// A topic pattern (`room:lobby`, or `room:*` for all that begin so) and what is done for its topics.
+///
+/// Handlers are `Fn`: what they change is the application's own state, `socket.app()`. A handler that returns an error
+/// or panics takes down its join (`phx_error`), nothing else.
+///
+/// ```
+/// use chanson_core::{Channel, Refuse, Reply};
+///
+/// let room: Channel<()> = Channel::new("room:*")
+///     .join(|socket, join| {
+///         #[derive(serde::Deserialize)]
+///         struct Params { user: String }
+///         let params: Params = join.payload.parse().map_err(|_| Refuse::reason("user required"))?;
+///         socket.track(&params.user, serde_json::json!({ "online": true }))?;
+///         Ok(Reply::empty())
+///     })
+///     .on("new_msg", |socket, msg| socket.broadcast("new_msg", msg.payload))
+///     .on("typing", |socket, msg| socket.broadcast_from("typing", msg.payload))
+///     .on("ping", |socket, msg| socket.reply(msg.payload));
+/// ```
+pub struct Channel<S = ()> {
+    pattern: Arc<str>,
+    join: Option<Arc<JoinHandler<S>>>,
+    leave: Option<Arc<LeaveHandler<S>>>,
+    /// Sorted by event.
+    events: Vec<(Arc<str>, Arc<EventHandler<S>>)>,
+    any: Option<Arc<EventHandler<S>>>,
+}
+
+pub(crate) type JoinHandler<S> = dyn Fn(&mut Socket<'_, S>, Join<'_>) -> Result<Reply, Refuse> + Send + Sync;
+pub(crate) type LeaveHandler<S> = dyn Fn(&mut Socket<'_, S>, Leave) -> Result<(), Failure> + Send + Sync;
+pub(crate) type EventHandler<S> = dyn Fn(&mut Socket<'_, S>, Event<'_>) -> Result<(), Failure> + Send + Sync;
+
+impl<S> Channel<S> {
+    /// A channel for the topics that `pattern` matches. The pattern is checked when the hub is built.
+    pub fn new(pattern: &str) -> Self {
+        Self { pattern: pattern.into(), join: None, leave: None, events: Vec::new(), any: None }
+    }
+
+    /// Decides on a join; without this handler every join is ok with `{}`. What the handler sends goes out after the
+    /// join's reply, in the order in which it was said; if the join is refused, not at all.
+    #[must_use]
+    pub fn join<F>(mut self, handler: F) -> Self
+    where
+        F: Fn(&mut Socket<'_, S>, Join<'_>) -> Result<Reply, Refuse> + Send + Sync + 'static,
+    {
+        self.join = Some(Arc::new(handler));
+        self
+    }
+
+    /// Hears of the end of a join, whatever ended it. The member is delivered to no more, and what it tracked is gone.
+    #[must_use]
+    pub fn leave<F, O>(mut self, handler: F) -> Self
+    where
+        F: Fn(&mut Socket<'_, S>, Leave) -> O + Send + Sync + 'static,
+        O: Outcome,
+    {
+        self.leave = Some(Arc::new(move |socket, why| handler(socket, why).into_result()));
+        self
+    }
+
+    /// Handles one event. A second handler for the same event replaces the first.
+    #[must_use]
+    pub fn on<F, O>(mut self, event: &str, handler: F) -> Self
+    where
+        F: Fn(&mut Socket<'_, S>, Event<'_>) -> O + Send + Sync + 'static,
+        O: Outcome,
+    {
+        let handler: Arc<EventHandler<S>> = Arc::new(move |socket, msg| handler(socket, msg).into_result());
+        match self.events.binary_search_by(|(name, _)| (**name).cmp(event)) {
+            Ok(at) => self.events[at].1 = handler,
+            Err(at) => self.events.insert(at, (event.into(), handler)),
+        }
+        self
+    }
+
+    /// Handles every event that has no handler of its own. Without this one such an event is answered
+    /// `{"reason":"unmatched event"}`.
+    #[must_use]
+    pub fn on_any<F, O>(mut self, handler: F) -> Self
+    where
+        F: Fn(&mut Socket<'_, S>, Event<'_>) -> O + Send + Sync + 'static,
+        O: Outcome,
+    {
+        self.any = Some(Arc::new(move |socket, msg| handler(socket, msg).into_result()));
+        self
+    }
+
+    /// The pattern.
+    pub fn pattern(&self) -> &str {
+        &self.pattern
+    }
+
+    pub(crate) fn join_handler(&self) -> Option<&JoinHandler<S>> {
+        self.join.as_deref()
+    }
+
+    pub(crate) fn leave_handler(&self) -> Option<Arc<LeaveHandler<S>>> {
+        self.leave.clone()
+    }
+
+    pub(crate) fn event_handler(&self, event: &str) -> Option<&EventHandler<S>> {
+        match self.events.binary_search_by(|(name, _)| (**name).cmp(event)) {
+            Ok(at) => Some(&*self.events[at].1),
+            Err(_) => self.any.as_deref(),
+        }
+    }
+}
+
+impl<S> Clone for Channel<S> {
+    /// Cheap: the handlers are shared. So one channel can stand on several mounts.
+    fn clone(&self) -> Self {
+        Self {
+            pattern: self.pattern.clone(),
+            join: self.join.clone(),
+            leave: self.leave.clone(),
+            events: self.events.clone(),
+            any: self.any.clone(),
+        }
+    }
+}
+
+impl<S> fmt::Debug for Channel<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let events: Vec<&str> = self.events.iter().map(|(name, _)| &**name).collect();
+        f.debug_struct("Channel").field("pattern", &self.pattern).field("events", &events).finish_non_exhaustive()
+    }
+}
+
+/// A request to join, as the join handler sees it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Join<'a> {
+    /// What the client sent along; any JSON value.
+    pub payload: Payload<'a>,
+    /// The topic.
+    pub topic: &'a str,
+}
+
+impl<'a> Join<'a> {
+    pub(crate) const fn new(payload: Payload<'a>, topic: &'a str) -> Self {
+        Self { payload, topic }
+    }
+}
+
+/// An event of a joined client, as its handler sees it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Event<'a> {
+    /// Its name.
+    pub event: &'a str,
+    /// What came with it.
+    pub payload: Payload<'a>,
+    /// The topic.
+    pub topic: &'a str,
+    /// The client's name for this message, by which a reply finds it; any JSON value, null if it wants no reply.
+    pub ref_: Ref<'a>,
+}
+
+impl<'a> Event<'a> {
+    pub(crate) const fn new(event: &'a str, payload: Payload<'a>, topic: &'a str, ref_: Ref<'a>) -> Self {
+        Self { event, payload, topic, ref_ }
+    }
+}
+
+/// Why a join ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Leave {
+    /// The client left.
+    Left,
+    /// The client joined the topic once more; the new join replaces this one.
+    Rejoined,
+    /// A handler stopped it.
+    Stopped,
+    /// A handler failed.
+    Crashed,
+    /// The connection ended.
+    Disconnected(CloseReason),
+}
+
+/// The answer to a join or an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// This, now.
+    Now(PayloadBuf),
+    /// The answer comes by the ticket that the handler took with `defer`.
+    Later,
+    /// The value given to [`Reply::json`] cannot be written as JSON; the handler counts as failed.
+    Invalid,
+}
+
+impl Reply {
+    /// Ok with `{}`.
+    pub const fn empty() -> Self {
+        Self::Now(PayloadBuf::EMPTY)
+    }
+
+    /// Ok with a value.
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Self {
+        PayloadBuf::from_serialize(value).map_or(Self::Invalid, Self::Now)
+    }
+
+    /// Ok with a payload as it is.
+    pub fn payload(payload: Payload<'_>) -> Self {
+        Self::Now(payload.to_owned())
+    }
+
+    /// Ok with bytes (`vsn` 2 only).
+    pub fn binary(bytes: impl Into<Box<[u8]>>) -> Self {
+        Self::Now(PayloadBuf::from_binary(bytes))
+    }
+}
+
+/// A refusal: of a connection (HTTP 403), a join, or an event (a reply with status `error`).
+///
+/// ```
+/// use chanson_core::Refuse;
+///
+/// assert_eq!(Refuse::default().response().as_str(), r#"{"reason":"join rejected"}"#);
+/// assert_eq!(Refuse::reason("room is full").response().as_str(), r#"{"reason":"room is full"}"#);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refuse(PayloadBuf);
+
+impl Refuse {
+    /// With `{"reason": …}`.
+    pub fn reason(reason: &str) -> Self {
+        let mut text = br#"{"reason":"#.to_vec();
+        json::escape_into(&mut text, reason);
+        text.push(b'}');
+        Self(PayloadBuf::trusted(String::from_utf8(text).expect("JSON is written as UTF-8")))
+    }
+
+    /// With a value of your own; `null` when it cannot be written as JSON.
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Self {
+        Self(PayloadBuf::from_serialize(value).unwrap_or(PayloadBuf::NULL))
+    }
+
+    /// What the client is told.
+    pub fn response(&self) -> Json<'_> {
+        self.0.as_payload().json().unwrap_or(Json::NULL)
+    }
+}
+
+impl Default for Refuse {
+    /// `{"reason":"join rejected"}`.
+    fn default() -> Self {
+        Self::reason("join rejected")
+    }
+}
+
+impl From<CommandError> for Refuse {
+    /// So that `?` works on sends in join handlers; the client is told the error's text.
+    fn from(error: CommandError) -> Self {
+        Self::reason(&error.to_string())
+    }
+}
+
+/// What a handler may return: nothing, or a `Result` whose error can be shown.
+pub trait Outcome {
+    /// The error's text, if it is one.
+    ///
+    /// # Errors
+    /// When the handler failed.
+    fn into_result(self) -> Result<(), Failure>;
+}
+
+impl Outcome for () {
+    fn into_result(self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl<E: fmt::Display> Outcome for Result<(), E> {
+    fn into_result(self) -> Result<(), Failure> {
+        self.map_err(|error| Failure(error.to_string().into()))
+    }
+}
+
+/// What a handler failed with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure(pub(crate) Box<str>);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,343 @@
+//! A hub and its sessions together, at byte level: what a single-threaded driver or a C host holds.
+//!
+//! The host has transports (sockets, pipes, TLS streams) and moves bytes: what came goes in by
+//! [`handle_bytes`](Endpoint::handle_bytes); after each turn [`poll_writable`](Endpoint::poll_writable) names the
+//! connections that have something to send, or are to be shut down.
+//!
+//! ```
+//! use std::io::IoSlice;
+//! use chanson_core::{Channel, Endpoint, Hub, Mount, time::Instant};
+//!
+//! let hub: Hub = Hub::builder()
+//!     .seed([7; 32])
+//!     .mount(Mount::channels("/socket").channel(Channel::new("room:*")))
+//!     .build()?;
+//! let mut endpoint = Endpoint::new(hub);
+//! let (now, app) = (Instant::ORIGIN, &mut ());
+//!
+//! let conn = endpoint.handle_connect(now, None)?;
+//! endpoint.handle_bytes(now, app, conn, b"GET /socket?vsn=2.0.0 HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\n\
+//!     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+//!
+//! let mut socket = Vec::new(); // stands for a socket
+//! while let Some(conn) = endpoint.poll_writable() {
+//!     let mut slices = [IoSlice::new(&[]); 16];
+//!     let count = endpoint.pending(conn, &mut slices);
+//!     let sent = slices[..count].iter().map(|slice| { socket.extend_from_slice(slice); slice.len() }).sum();
+//!     endpoint.advance(now, conn, sent);
+//!     if endpoint.is_finished(conn) {
+//!         endpoint.handle_close(now, app, conn);
+//!     }
+//! }
+//! assert!(socket.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod sessions;
+
+use std::io::IoSlice;
+use std::net::SocketAddr;
+
+use self::sessions::{Answer, Sessions};
+use crate::error::{CloseReason, CommandError};
+use crate::hub::{Admission, Hub};
+use crate::id::ConnId;
+use crate::session::{self, Event};
+use crate::state::outbox::Output;
+use crate::time::Instant;
+
+/// How an endpoint treats its connections.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Config {
+    /// Time limits and bounds of each connection at the byte level.
+    pub session: session::Config,
+    /// What to do about a peer that does not read.
+    pub slow_consumer: SlowConsumer,
+}
+
+impl Config {
+    /// With these limits for each connection.
+    #[must_use]
+    pub fn with_session(mut self, session: session::Config) -> Self {
+        self.session = session;
+        self
+    }
+
+    /// With this policy.
+    #[must_use]
+    pub const fn with_slow_consumer(mut self, policy: SlowConsumer) -> Self {
+        self.slow_consumer = policy;
+        self
+    }
+}
+
+/// What to do about a peer that does not read, once `Capacity::queued_bytes_per_connection` wait for it, or it is the
+/// one with most when `Capacity::queued_bytes` wait for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SlowConsumer {
+    /// Close it with 1013 (try again later). What waits for it is dropped.
+    #[default]
+    Close,
+    /// Drop what would come on top, whole messages, until it has read. Only the bound of the connection: at the bound
+    /// of all it is closed.
+    DropNewest,
+}
+
+/// What an endpoint has done with queues; see [`Endpoint::stats`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The hub's.
+    pub hub: crate::Stats,
+    /// Bytes that wait to be sent now, all connections together.
+    pub queued_bytes: usize,
+    /// Connections closed because they did not read.
+    pub slow_consumers: u64,
+    /// Messages dropped for connections that did not read.
+    pub dropped: u64,
+}
+
+/// A hub and its sessions, by connection.
+pub struct Endpoint<S = ()> {
+    hub: Hub<S>,
+    sessions: Sessions,
+    /// Lent to the session whose bytes are being read, so that an idle one needs no buffer of its own.
+    buffer: Vec<u8>,
+}
+
+impl<S> Endpoint<S> {
+    /// With the default configuration.
+    pub fn new(hub: Hub<S>) -> Self {
+        Self::with_config(hub, Config::default())
+    }
+
+    /// With a configuration. The bounds of queues are the hub's (`Capacity`).
+    pub fn with_config(hub: Hub<S>, config: Config) -> Self {
+        let sessions = Sessions::new(hub.capacity(), config);
+        Self { hub, sessions, buffer: Vec::new() }
+    }
+
+    // --- what happened ---
+
+    /// A transport came up.
+    ///
+    /// # Errors
+    /// `Full` at `Capacity::connections`; [`BUSY`] is the answer to give before closing the transport.
+    pub fn handle_connect(&mut self, now: Instant, peer: Option<SocketAddr>) -> Result<ConnId, CommandError> {
+        let conn = self.hub.handle_connect(now, peer)?;
+        self.sessions.tick(now);
+        self.sessions.insert(conn);
+        Ok(conn)
+    }
+
+    /// Bytes came. Unknown connections are ignored.
+    pub fn handle_bytes(&mut self, now: Instant, app: &mut S, conn: ConnId, bytes: &[u8]) {
+        self.sessions.tick(now);
+        let now = self.sessions.now;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if let Some(entry) = self.sessions.get_mut(conn) {
+            entry.session.lend(&mut buffer);
+            entry.session.handle_bytes(now, bytes);
+            self.pump(app, conn);
+        }
+        if let Some(entry) = self.sessions.get_mut(conn) {
+            entry.session.take_back(&mut buffer);
+        }
+        self.buffer = buffer;
+        self.finish_turn(app);
+    }
+
+    /// The peer sends no more; call it again when sending fails too.
+    pub fn handle_eof(&mut self, now: Instant, app: &mut S, conn: ConnId) {
+        self.sessions.tick(now);
+        let now = self.sessions.now;
+        if let Some(entry) = self.sessions.get_mut(conn) {
+            entry.session.handle_eof(now);
+            self.pump(app, conn);
+        }
+        self.finish_turn(app);
+    }
+
+    /// The transport is gone, whoever shut it down; so is the id.
+    pub fn handle_close(&mut self, now: Instant, app: &mut S, conn: ConnId) {
+        self.sessions.tick(now);
+        if self.sessions.remove(conn) {
+            self.hub.handle_close(now, app, conn, CloseReason::TransportEof);
+            self.finish_turn(app);
+        }
+    }
+
+    /// Time passed.
+    pub fn handle_timeout(&mut self, now: Instant, app: &mut S) {
+        self.sessions.tick(now);
+        let now = self.sessions.now;
+        while let Some(conn) = self.sessions.timers.pop_due(now) {
+            if let Some(entry) = self.sessions.get_mut(conn) {
+                entry.look_at = None;
+                entry.session.handle_timeout(now);
+                self.pump(app, conn);
+            }
+        }
+        self.hub.handle_timeout(now, app);
+        self.finish_turn(app);
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest; `None` when nothing is waiting.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.sessions.timers.next().into_iter().chain(self.hub.poll_timeout()).min()
+    }
+
+    /// Does something with the hub and sends what comes of it: broadcasts, answers, `disconnect`, `shutdown`.
+    ///
+    /// ```
+    /// # use chanson_core::{Endpoint, Hub, time::Instant};
+    /// # let mut endpoint: Endpoint = Endpoint::new(Hub::builder().seed([7; 32]).build()?);
+    /// # let now = Instant::ORIGIN;
+    /// endpoint.act(now, &mut (), |hub, _| hub.broadcast("room:a", "tick", serde_json::json!({ "n": 1 })))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn act<T>(&mut self, now: Instant, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
+        self.sessions.tick(now);
+        let result = act(&mut self.hub, app);
+        self.finish_turn(app);
+        result
+    }
+
+    // --- what to do ---
+
+    /// The next connection that has something to send, or is to be shut down: each once a turn.
+    pub fn poll_writable(&mut self) -> Option<ConnId> {
+        while let Some(conn) = self.sessions.touched.pop_front() {
+            if let Some(entry) = self.sessions.get_mut(conn) {
+                entry.touched = false;
+                return Some(conn);
+            }
+        }
+        None
+    }
+
+    /// Bytes to send: fills as many slices as there are, in order, and says how many. 0 also for an unknown connection.
+    pub fn pending<'a>(&'a self, conn: ConnId, slices: &mut [IoSlice<'a>]) -> usize {
+        self.sessions.get(conn).map_or(0, |entry| entry.session.pending(slices))
+    }
+
+    /// That many of the pending bytes have left.
+    pub fn advance(&mut self, now: Instant, conn: ConnId, sent: usize) {
+        self.sessions.tick(now);
+        let now = self.sessions.now;
+        if let Some(entry) = self.sessions.get_mut(conn) {
+            entry.session.advance(now, sent);
+            self.sessions.recount(conn);
+            self.sessions.watch(conn);
+        }
+    }
+
+    /// Whether all is said on this connection: shut its transport down, then [`handle_close`](Self::handle_close). True
+    /// for an unknown connection.
+    pub fn is_finished(&self, conn: ConnId) -> bool {
+        self.sessions.get(conn).is_none_or(|entry| entry.session.is_finished())
+    }
+
+    /// Whether nothing more will be sent on this connection though the peer's end is still waited for: a driver may shut
+    /// its sending side down, which spares the peer from waiting.
+    pub fn is_done_sending(&self, conn: ConnId) -> bool {
+        self.sessions.get(conn).is_some_and(|entry| entry.session.is_done_sending())
+    }
+
+    /// Whether to read from this connection. Not while an earlier request of it waits for its answer and enough lies
+    /// behind it.
+    pub fn wants_bytes(&self, conn: ConnId) -> bool {
+        self.sessions.get(conn).is_some_and(|entry| entry.session.wants_bytes())
+    }
+
+    // --- getters ---
+
+    /// The hub, to ask; see [`act`](Self::act) to have it do something.
+    pub const fn hub(&self) -> &Hub<S> {
+        &self.hub
+    }
+
+    /// Counters and gauges, now.
+    pub fn stats(&self) -> Stats {
+        Stats { hub: self.hub.stats(), queued_bytes: self.sessions.queued, ..self.sessions.stats }
+    }
+
+    // --- inside ---
+
+    /// Takes what has come on a connection to the hub, and what that makes to all sessions, one event after the other:
+    /// an answer to a message stands before the answer to the close frame behind it.
+    fn pump(&mut self, app: &mut S, conn: ConnId) {
+        let now = self.sessions.now;
+        loop {
+            let Some(entry) = self.sessions.get_mut(conn) else { return };
+            let Some(event) = entry.session.poll_event() else { break };
+            match event {
+                Event::Text(text) => self.hub.handle_text(now, app, conn, text),
+                Event::Binary(data) => self.hub.handle_binary(now, app, conn, data),
+                Event::Alive => self.hub.handle_alive(now, conn),
+                Event::Closed(reason) => self.hub.handle_end(now, app, conn, reason),
+                Event::Request(request) => {
+                    let answer = if !self.hub.serves(&request) {
+                        self.hub.handle_request(now, app, conn, &request).map(Answer::Respond)
+                    } else if let Err(error) = request.websocket() {
+                        Some(Answer::Respond(error.response()))
+                    } else {
+                        match self.hub.handle_open(now, app, conn, &request) {
+                            Admission::Open(admitted) => Some(Answer::Upgrade(admitted)),
+                            Admission::Refused(response) => Some(Answer::Respond(response)),
+                            Admission::Pending => None,
+                        }
+                    };
+                    if let Some(answer) = answer {
+                        entry.answer(now, answer);
+                    }
+                }
+            }
+            self.drain();
+        }
+        self.sessions.touch(conn);
+        self.sessions.watch(conn);
+    }
+
+    /// Ends a turn: sends what the hub has to send, until nothing more comes of it.
+    fn finish_turn(&mut self, app: &mut S) {
+        loop {
+            self.drain();
+            if let Some(conn) = self.sessions.slow.pop() {
+                self.close_slow(app, conn);
+            } else if let Some(conn) = self.sessions.resumed.pop() {
+                self.pump(app, conn);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn close_slow(&mut self, app: &mut S, conn: ConnId) {
+        let now = self.sessions.now;
+        if self.hub.close(now, app, conn, CloseReason::SlowConsumer).is_ok() {
+            self.sessions.stats.slow_consumers += 1;
+        }
+    }
+
+    /// The hub's outputs go to the sessions.
+    fn drain(&mut self) {
+        let (hub, sessions) = (&mut self.hub, &mut self.sessions);
+        while let Some(output) = hub.poll_output() {
+            match output {
+                Output::Deliver { to, frame } => to.iter().for_each(|conn| sessions.queue(*conn, frame)),
+                Output::Open { conn, admitted } => sessions.answer(conn, Answer::Upgrade(admitted)),
+                Output::Refuse { conn, response } | Output::Respond { conn, response } => {
+                    sessions.answer(conn, Answer::Respond(response.clone()));
+                }
+                Output::Close { conn, reason } => sessions.close(conn, reason),
+            }
+        }
+        sessions.mind_the_total();
+    }
+}
+
+/// The answer to give to a transport that is one too many, before it is closed.
+pub const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

@@ -1,0 +1,214 @@
+//! The sessions of an endpoint, what waits in them, and who has to be looked at.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Config, SlowConsumer, Stats};
+use crate::error::CloseReason;
+use crate::frame::Frame;
+use crate::http::Response;
+use crate::id::ConnId;
+use crate::limits::Capacity;
+use crate::session::{self, Session};
+use crate::state::outbox::Admitted;
+use crate::time::Instant;
+use crate::timers::Timers;
+
+/// The answer to a request.
+pub(super) enum Answer {
+    Respond(Response),
+    Upgrade(Admitted),
+}
+
+/// Sessions by the index of their connection.
+pub(super) struct Sessions {
+    entries: Vec<Option<Entry>>,
+    living: usize,
+    config: Arc<session::Config>,
+    policy: SlowConsumer,
+    pub(super) touched: VecDeque<ConnId>,
+    pub(super) timers: Timers<ConnId>,
+    pub(super) now: Instant,
+    max_queued: usize,
+    max_queued_in_all: usize,
+    pub(super) queued: usize,
+    /// Connections to close because they do not read.
+    pub(super) slow: Vec<ConnId>,
+    /// Connections that were answered late and may have more to say already.
+    pub(super) resumed: Vec<ConnId>,
+    pub(super) stats: Stats,
+}
+
+pub(super) struct Entry {
+    conn: ConnId,
+    pub(super) session: Session,
+    pub(super) touched: bool,
+    /// Whether it is in `Sessions::slow`, or was.
+    slow: bool,
+    /// What of `Sessions::queued` is this one's.
+    queued: usize,
+    /// The earliest moment at which a timer will look at it.
+    pub(super) look_at: Option<Instant>,
+}
+
+impl Sessions {
+    pub(super) fn new(capacity: &Capacity, config: Config) -> Self {
+        Self {
+            entries: Vec::new(),
+            living: 0,
+            config: Arc::new(config.session),
+            policy: config.slow_consumer,
+            touched: VecDeque::new(),
+            timers: Timers::new(),
+            now: Instant::ORIGIN,
+            max_queued: capacity.queued_bytes_per_connection,
+            max_queued_in_all: capacity.queued_bytes,
+            queued: 0,
+            slow: Vec::new(),
+            resumed: Vec::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Time does not go backwards here.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    pub(super) fn insert(&mut self, conn: ConnId) {
+        if self.entries.len() <= conn.index() {
+            self.entries.resize_with(conn.index() + 1, || None);
+        }
+        let session = Session::server(self.now, &self.config);
+        let entry = Entry { conn, session, touched: false, slow: false, queued: 0, look_at: None };
+        self.entries[conn.index()] = Some(entry);
+        self.living += 1;
+        self.watch(conn);
+    }
+
+    pub(super) fn remove(&mut self, conn: ConnId) -> bool {
+        if self.get(conn).is_none() {
+            return false;
+        }
+        if let Some(entry) = self.entries[conn.index()].take() {
+            self.queued -= entry.queued;
+            self.living -= 1;
+        }
+        true
+    }
+
+    pub(super) fn get(&self, conn: ConnId) -> Option<&Entry> {
+        self.entries.get(conn.index())?.as_ref().filter(|entry| entry.conn == conn)
+    }
+
+    pub(super) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Entry> {
+        self.entries.get_mut(conn.index())?.as_mut().filter(|entry| entry.conn == conn)
+    }
+
+    /// Puts a message in the connection's queue, within the bound. A message is always taken into an empty queue: the
+    /// bound is for what already waits.
+    pub(super) fn queue(&mut self, conn: ConnId, frame: &Frame) {
+        let room = self.max_queued + if frame.is_reserved() { RESERVED } else { 0 };
+        let policy = self.policy;
+        let Some(entry) = self.get_mut(conn) else { return };
+        if entry.queued > 0 && entry.queued >= room {
+            match policy {
+                SlowConsumer::DropNewest => self.stats.dropped += 1,
+                SlowConsumer::Close => self.mark_slow(conn),
+            }
+            return;
+        }
+        entry.session.queue(frame);
+        self.touch(conn);
+    }
+
+    pub(super) fn answer(&mut self, conn: ConnId, answer: Answer) {
+        let now = self.now;
+        if let Some(entry) = self.get_mut(conn) {
+            entry.answer(now, answer);
+            self.resumed.push(conn);
+        }
+    }
+
+    pub(super) fn close(&mut self, conn: ConnId, reason: CloseReason) {
+        let now = self.now;
+        if let Some(entry) = self.get_mut(conn) {
+            if reason == CloseReason::SlowConsumer {
+                entry.session.drop_queued();
+            }
+            entry.session.close(now, reason);
+            self.resumed.push(conn);
+        }
+    }
+
+    /// There may be something to send.
+    pub(super) fn touch(&mut self, conn: ConnId) {
+        self.recount(conn);
+        if let Some(entry) = self.get_mut(conn)
+            && !entry.touched
+        {
+            entry.touched = true;
+            self.touched.push_back(conn);
+        }
+    }
+
+    /// What waits in the connection may have changed.
+    pub(super) fn recount(&mut self, conn: ConnId) {
+        if let Some(entry) = self.get_mut(conn) {
+            let waiting = entry.session.queued_bytes();
+            let before = std::mem::replace(&mut entry.queued, waiting);
+            self.queued = self.queued - before + waiting;
+        }
+    }
+
+    /// Its deadline may have changed: an earlier one gets a timer, a later one is found when the timer fires.
+    pub(super) fn watch(&mut self, conn: ConnId) {
+        let Some(entry) = self.get_mut(conn) else { return };
+        let Some(deadline) = entry.session.poll_timeout() else { return };
+        if entry.look_at.is_none_or(|look_at| deadline < look_at) {
+            entry.look_at = Some(deadline);
+            let entries = &self.entries;
+            self.timers.push(deadline, conn, self.living, |conn| {
+                entries.get(conn.index()).and_then(Option::as_ref).is_some_and(|entry| entry.conn == conn)
+            });
+        }
+    }
+
+    /// While more waits in all than there may, the connection with most is a slow one.
+    pub(super) fn mind_the_total(&mut self) {
+        let mut over = self.queued.saturating_sub(self.max_queued_in_all);
+        while over > 0 {
+            let candidates = self.entries.iter().flatten().filter(|entry| !entry.slow && entry.queued > 0);
+            let Some((conn, queued)) = candidates.max_by_key(|entry| entry.queued).map(|e| (e.conn, e.queued)) else {
+                return;
+            };
+            self.mark_slow(conn);
+            over = over.saturating_sub(queued);
+        }
+    }
+
+    fn mark_slow(&mut self, conn: ConnId) {
+        if let Some(entry) = self.get_mut(conn)
+            && !entry.slow
+        {
+            entry.slow = true;
+            self.slow.push(conn);
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn answer(&mut self, now: Instant, answer: Answer) {
+        let answered = match answer {
+            Answer::Respond(response) => self.session.respond(now, &response).is_ok(),
+            Answer::Upgrade(Admitted { protocol, max_message, .. }) => {
+                self.session.upgrade(now, protocol, max_message).is_ok()
+            }
+        };
+        // Not answered: the connection has ended meanwhile, and its end is an event of its own.
+        debug_assert!(answered || !self.session.is_open());
+    }
+}
+
+/// Room beyond the bound of a queue for replies to heartbeats, so that a busy peer is not taken for a dead one.
+const RESERVED: usize = 16 * 1024;

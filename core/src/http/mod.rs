@@ -1,0 +1,31 @@
+//! HTTP/1.1 without I/O, as much as a server of channels needs: requests with bounded heads and bodies, the WebSocket
+//! upgrade, responses and route patterns.
+//!
+//! Requests are read strictly: whatever two readers could understand differently (RFC 9112 §11.2, request smuggling) is
+//! refused with 400 and ends the connection.
+
+mod body;
+mod parse;
+mod request;
+mod response;
+mod route;
+#[cfg(test)]
+mod tests;
+
+pub use request::{Request, UpgradeError};
+pub use response::{HeaderError, Response};
+pub use route::{Route, RouteError};
+
+pub(crate) use parse::{Limits, Progress, Reader};
+pub(crate) use response::{CONTINUE, Persistence, switching_protocols};
+
+/// Whether the byte may stand in a token: a method, a header's name, a subprotocol (RFC 9110 §5.6.2).
+pub(crate) const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+}
+
+/// Whether the text is a token (RFC 9110 §5.6.2): not empty and of token bytes only.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().copied().all(is_token_byte)
+}

@@ -1,0 +1,206 @@
+//! A request, borrowed from the bytes it came in or from a host with an HTTP of its own.
+
+use super::Response;
+
+/// A whole request, borrowed.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    method: &'a str,
+    target: &'a str,
+    headers: Vec<(&'a str, &'a [u8])>,
+    body: &'a [u8],
+    http10: bool,
+}
+
+impl<'a> Request<'a> {
+    /// A request that a host's own HTTP has read: HTTP/1.1, names and values as they came, without white space around.
+    pub fn new(method: &'a str, target: &'a str, headers: &[(&'a str, &'a str)], body: &'a [u8]) -> Self {
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        Self { method, target, headers, body, http10: false }
+    }
+
+    /// A request whose parts [`super::Reader`] has checked.
+    pub(super) fn from_parts(
+        (method, target): (&'a str, &'a str),
+        headers: Vec<(&'a str, &'a [u8])>,
+        body: &'a [u8],
+        http10: bool,
+    ) -> Self {
+        Self { method, target, headers, body, http10 }
+    }
+
+    /// The method, as it came: methods are case-sensitive.
+    pub fn method(&self) -> &'a str {
+        self.method
+    }
+
+    pub(super) fn is_http10(&self) -> bool {
+        self.http10
+    }
+
+    /// The request target, as it came.
+    pub fn target(&self) -> &'a str {
+        self.target
+    }
+
+    /// The path: raw, percent escapes and all, without the query; of an absolute target (RFC 9112 §3.2.2) without scheme
+    /// and host.
+    pub fn path(&self) -> &'a str {
+        let path = self.origin_form();
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        if path.is_empty() { "/" } else { path }
+    }
+
+    /// What stands behind the first `?`, raw; empty if nothing does.
+    pub fn query(&self) -> &'a str {
+        self.origin_form().split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// The parameters of the query, decoded; what is not UTF-8 is replaced by U+FFFD.
+    pub fn query_params(&self) -> form_urlencoded::Parse<'a> {
+        form_urlencoded::parse(self.query().as_bytes())
+    }
+
+    /// The first header of that name, whatever its case. A value that is not UTF-8 shows as U+FFFD, so that a header
+    /// which cannot be read is not mistaken for one that is missing.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        self.all(name).next()
+    }
+
+    /// All headers, names as they came.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        self.headers.iter().copied()
+    }
+
+    /// The body; empty if there is none.
+    pub fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// The subprotocols that a WebSocket client offers, in its order (RFC 6455 §4.1, §11.3.4).
+    pub fn protocols(&self) -> impl Iterator<Item = &'a str> {
+        self.tokens("sec-websocket-protocol")
+    }
+
+    /// Whether this is a WebSocket upgrade that can be accepted (RFC 6455 §4.2.1).
+    ///
+    /// # Errors
+    /// What is wrong with it; [`UpgradeError::response`] is the answer to give.
+    pub fn websocket(&self) -> Result<(), UpgradeError> {
+        self.websocket_key().map(|_| ())
+    }
+
+    /// The key of a valid upgrade, from which the accept key is derived.
+    pub(crate) fn websocket_key(&self) -> Result<&'a str, UpgradeError> {
+        if self.method != "GET" {
+            return Err(UpgradeError::Method);
+        }
+        let has = |name, token| self.tokens(name).any(|found| found.eq_ignore_ascii_case(token));
+        if self.http10 || !has("connection", "upgrade") || !has("upgrade", "websocket") {
+            return Err(UpgradeError::NotAnUpgrade);
+        }
+        let mut versions = self.all("sec-websocket-version");
+        match (versions.next(), versions.next()) {
+            (Some("13"), None) => {}
+            (None, _) => return Err(UpgradeError::NotAnUpgrade),
+            _ => return Err(UpgradeError::Version),
+        }
+        let mut keys = self.all("sec-websocket-key");
+        match (keys.next(), keys.next()) {
+            (Some(key), None) if is_key(key) => Ok(key),
+            _ => Err(UpgradeError::Key),
+        }
+    }
+
+    /// The elements of a header that is a comma-separated list, over all headers of that name (RFC 9110 §5.6.1).
+    pub(crate) fn tokens(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.all(name)
+            .flat_map(|value| value.split(','))
+            .map(|token| token.trim_matches([' ', '\t']))
+            .filter(|token| !token.is_empty())
+    }
+
+    /// All values of the headers of that name.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        let named = self.headers.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| std::str::from_utf8(value).unwrap_or("\u{fffd}"))
+    }
+
+    /// The target from its path on. An absolute one begins with scheme and host (RFC 9112 §3.2.2).
+    fn origin_form(&self) -> &'a str {
+        if self.target.starts_with('/') {
+            return self.target;
+        }
+        let Some((_, rest)) = self.target.split_once("://") else { return self.target };
+        rest.find(['/', '?']).map_or("/", |start| &rest[start..])
+    }
+}
+
+/// Why a request is no WebSocket upgrade, or cannot be accepted as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpgradeError {
+    /// It does not ask for an upgrade to WebSocket, or not in HTTP/1.1 (400).
+    NotAnUpgrade,
+    /// Another method than GET (405).
+    Method,
+    /// Another version than 13 (426; RFC 6455 §4.4).
+    Version,
+    /// The key is missing, there are two, or it is not 16 bytes in base64 (400; RFC 6455 §4.2.1).
+    Key,
+    /// The subprotocol that the application chose cannot stand in a header (500): a mistake of the caller.
+    Protocol,
+    /// No request waits for an answer (500): a mistake of the caller.
+    NotPending,
+}
+
+impl UpgradeError {
+    /// The status to answer with.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::NotAnUpgrade | Self::Key => 400,
+            Self::Method => 405,
+            Self::Version => 426,
+            Self::Protocol | Self::NotPending => 500,
+        }
+    }
+
+    /// The answer to give.
+    pub fn response(self) -> Response {
+        let response = Response::text(self.status(), self.text());
+        match self {
+            Self::Method => response.with_static("Allow", "GET"),
+            // RFC 9110 §15.5.22: a 426 names the protocol; RFC 6455 §4.4: and the version.
+            Self::Version => response
+                .with_static("Sec-WebSocket-Version", "13")
+                .with_static("Upgrade", "websocket")
+                .with_static("Connection", "Upgrade"),
+            Self::NotAnUpgrade | Self::Key | Self::Protocol | Self::NotPending => response,
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::NotAnUpgrade => "not a websocket upgrade",
+            Self::Method => "method not allowed",
+            Self::Version => "websocket version not supported",
+            Self::Key => "bad websocket key",
+            Self::Protocol => "bad websocket protocol",
+            Self::NotPending => "no request waits for an answer",
+        }
+    }
+}
+
+impl std::fmt::Display for UpgradeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl std::error::Error for UpgradeError {}
+
+/// Whether the text is 16 bytes in base64. The bits that are left over may be anything: clients differ.
+fn is_key(key: &str) -> bool {
+    let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+    key.len() == 24 && key.ends_with("==") && key.bytes().take(22).all(alphabet)
+}

@@ -1,0 +1,355 @@
+//! Connections come and go.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::mount::Protocol;
+use super::{Failed, Hub, guard, guard_outcome};
+use crate::channel::{Leave, Refuse};
+use crate::connect::{Accept, Connect, PROTOCOL};
+use crate::error::{CloseReason, CommandError};
+use crate::http::{Request, Response};
+use crate::id::{ConnId, Ticket};
+use crate::raw::Raw;
+use crate::state::conns::{Details, Phase, set};
+use crate::state::outbox::Admitted;
+use crate::state::tickets::Promise;
+use crate::state::{State, Timer};
+use crate::time::Instant;
+use crate::wire::Vsn;
+
+/// Whether a connection may open.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Admission {
+    /// Yes: answer the upgrade; messages flow.
+    Open(Admitted),
+    /// The application decides later: `Output::Open` or `Output::Refuse` will say.
+    Pending,
+    /// No: answer the request with this.
+    Refused(Response),
+}
+
+impl<S> Hub<S> {
+    /// A transport came up; nothing is known of it yet. Every id handed out here is given back by
+    /// [`handle_close`](Self::handle_close).
+    ///
+    /// # Errors
+    /// `Full` when there are as many as `Capacity::connections`: answer 503 and close.
+    pub fn handle_connect(&mut self, now: Instant, peer: Option<SocketAddr>) -> Result<ConnId, CommandError> {
+        self.state.tick(now);
+        self.state.conns.insert(self.state.now, peer).ok_or(CommandError::Full)
+    }
+
+    /// Whether a mount answers to the path of this request.
+    pub fn serves(&self, request: &Request<'_>) -> bool {
+        self.mounts.iter().any(|served| served.route.matches(request.path(), &mut Vec::new()))
+    }
+
+    /// A connection wants to open: routes it to a mount and asks whether it may. The request's upgrade headers are the
+    /// host's business, or the session's.
+    pub fn handle_open(&mut self, now: Instant, app: &mut S, conn: ConnId, request: &Request<'_>) -> Admission {
+        self.state.tick(now);
+        let admission = self.admit(app, conn, request);
+        match &admission {
+            Admission::Open(_) => self.opened(app, conn),
+            Admission::Refused(_) => self.state.stats.refused += 1,
+            Admission::Pending => {}
+        }
+        self.settle(app);
+        admission
+    }
+
+    /// Something other than a message came from the peer: a ping, say. It counts as life.
+    pub fn handle_alive(&mut self, now: Instant, conn: ConnId) {
+        self.state.tick(now);
+        if let Some(entry) = self.state.conns.get_mut(conn) {
+            entry.last_heard = self.state.now;
+        }
+    }
+
+    /// The transport is gone; so is the id. Leaves are run unless the hub closed the connection itself before.
+    pub fn handle_close(&mut self, now: Instant, app: &mut S, conn: ConnId, reason: CloseReason) {
+        self.handle_end(now, app, conn, reason);
+        self.state.conns.remove(conn);
+    }
+
+    /// The peer has ended the conversation, but its transport is still there: leaves are run, the id stays taken until
+    /// [`handle_close`](Self::handle_close).
+    pub fn handle_end(&mut self, now: Instant, app: &mut S, conn: ConnId, reason: CloseReason) {
+        self.state.tick(now);
+        if !self.is_closed(conn) {
+            self.end_conn(app, conn, reason);
+        }
+        self.settle(app);
+    }
+
+    /// An HTTP request that no mount takes. `None`: later, as `Output::Respond`.
+    pub fn handle_request(
+        &mut self,
+        now: Instant,
+        app: &mut S,
+        conn: ConnId,
+        request: &Request<'_>,
+    ) -> Option<Response> {
+        self.state.tick(now);
+        let Some(handler) = &self.on_request else { return Some(Response::text(404, "not found")) };
+        let mut http = HttpRequest { state: &mut self.state, app, conn, ticket: None };
+        let answer = guard(|| handler(&mut http, request));
+        let ticket = http.ticket;
+        let answer = match answer {
+            Ok(None) if ticket.is_some() => {
+                if let Some(entry) = self.state.conns.get_mut(conn) {
+                    entry.ticket = ticket;
+                }
+                None
+            }
+            Ok(None) => Some(Response::text(500, "no answer")),
+            Ok(Some(response)) => {
+                self.revoke(ticket);
+                Some(response)
+            }
+            Err(failed) => {
+                self.revoke(ticket);
+                self.report(conn, request.path(), "request", &failed);
+                Some(Response::text(500, "handler failed"))
+            }
+        };
+        self.settle(app);
+        answer
+    }
+
+    /// Closes a connection from our side; the host hears of it.
+    pub(super) fn close_now(&mut self, app: &mut S, conn: ConnId, reason: CloseReason) {
+        if self.is_closed(conn) {
+            return;
+        }
+        self.state.outbox.close(conn, reason);
+        self.end_conn(app, conn, reason);
+    }
+
+    /// A deferred connect is decided.
+    pub(super) fn decide(&mut self, app: &mut S, conn: ConnId, decision: Result<Accept, Response>) {
+        let Some(entry) = self.state.conns.get_mut(conn) else { return };
+        entry.ticket = None;
+        match decision {
+            Ok(accept) => {
+                let max = self.state.capacity.assigns_per_connection;
+                let assigns = &mut entry.details.get_or_insert_default().assigns;
+                for (name, value) in &accept.assigns {
+                    set(assigns, name, value, max);
+                }
+                if let Some(id) = &accept.id {
+                    self.state.conns.set_user_id(conn, id);
+                }
+                let Some(admitted) = self.admitted(conn) else { return };
+                self.state.outbox.open(conn, admitted);
+                self.opened(app, conn);
+            }
+            Err(response) => {
+                self.state.stats.refused += 1;
+                self.reset(conn);
+                self.state.outbox.refuse(conn, response);
+            }
+        }
+    }
+
+    fn admit(&mut self, app: &mut S, conn: ConnId, request: &Request<'_>) -> Admission {
+        let phase = self.state.conns.get(conn).map(|entry| entry.phase);
+        if self.stopping || phase != Some(Phase::Connected) {
+            return Admission::Refused(Response::text(503, "not available"));
+        }
+        let mut params = Vec::new();
+        let found = self.mounts.iter().position(|served| served.route.matches(request.path(), &mut params));
+        let Some(index) = found else { return Admission::Refused(Response::text(404, "not found")) };
+        let mount = &self.mounts[index].mount;
+        let offers_token = request.protocols().any(|offered| offered == PROTOCOL);
+        let forbidden = || Admission::Refused(forbidden(offers_token));
+        if !mount.origin.allows_request(request) {
+            return forbidden();
+        }
+        let query = || request.query_params().filter(|(name, _)| name == "vsn");
+        let Some(vsn) = Vsn::from_param(query().last().map(|(_, vsn)| vsn).as_deref()) else { return forbidden() };
+        let Some(entry) = self.state.conns.get_mut(conn) else { return forbidden() };
+        (entry.mount, entry.vsn, entry.offers_token) = (index as u16, vsn, offers_token);
+        keep_params(&mut entry.details, request, params);
+        let Some(handler) = &mount.on_connect else { return self.admit_now(conn) };
+
+        let mut connect = Connect::new(&mut self.state, app, conn, request, mount.ticket_limit);
+        let decision = guard(|| handler(&mut connect));
+        let ticket = connect.ticket();
+        match (decision, ticket) {
+            (Ok(Ok(())), None) => self.admit_now(conn),
+            (Ok(Ok(())), Some(_)) => {
+                if let Some(entry) = self.state.conns.get_mut(conn) {
+                    (entry.phase, entry.ticket) = (Phase::Pending, ticket);
+                }
+                Admission::Pending
+            }
+            (Ok(Err(Refuse { .. })), ticket) => {
+                self.revoke(ticket);
+                self.reset(conn);
+                forbidden()
+            }
+            (Err(failed), ticket) => {
+                self.revoke(ticket);
+                self.reset(conn);
+                self.report(conn, request.path(), "connect", &failed);
+                Admission::Refused(Response::text(500, "handler failed"))
+            }
+        }
+    }
+
+    fn admit_now(&self, conn: ConnId) -> Admission {
+        let closed = || Admission::Refused(Response::text(503, "not available"));
+        self.admitted(conn).map_or_else(closed, Admission::Open)
+    }
+
+    fn admitted(&self, conn: ConnId) -> Option<Admitted> {
+        let entry = self.state.conns.get(conn)?;
+        let protocol = entry.offers_token.then_some(PROTOCOL);
+        Some(Admitted::new(protocol, self.mount_of(conn)?.mount.max_message))
+    }
+
+    /// Messages flow from now on.
+    fn opened(&mut self, app: &mut S, conn: ConnId) {
+        let now = self.state.now;
+        let Some(entry) = self.state.conns.get_mut(conn) else { return };
+        (entry.phase, entry.last_heard) = (Phase::Open, now);
+        self.state.stats.opened += 1;
+        let mount = &self.mounts[usize::from(entry.mount)].mount;
+        if let Some(limit) = mount.idle_timeout {
+            self.state.remind(now + limit, Timer::Idle(conn));
+        }
+        if let Protocol::Raw(handlers) = &mount.protocol
+            && let Some(handler) = &handlers.open
+        {
+            let result = guard_outcome(|| handler(&mut Raw::new(&mut self.state, app, conn)));
+            self.raw_outcome(conn, "open", result);
+        }
+    }
+
+    /// A raw handler that failed takes its connection down.
+    pub(super) fn raw_outcome(&mut self, conn: ConnId, event: &str, result: Result<(), Failed>) {
+        if let Err(failed) = result {
+            let path = self.mount_of(conn).map_or_else(Default::default, |served| served.mount.path.clone());
+            self.report(conn, &path, event, &failed);
+            self.state.close_later(conn, CloseReason::ByUs(1011));
+        }
+    }
+
+    /// Forgets everything that a connection had but its slot: joins, subscriptions, tickets, id.
+    fn end_conn(&mut self, app: &mut S, conn: ConnId, reason: CloseReason) {
+        let Some(entry) = self.state.conns.get_mut(conn) else { return };
+        let was_open = std::mem::replace(&mut entry.phase, Phase::Closed) == Phase::Open;
+        let ticket = entry.ticket.take();
+        self.revoke(ticket);
+        while let Some(member) = self.state.pubsub.any_of(conn) {
+            match self.state.joins.get(member).is_some() {
+                true => drop(self.end_join(app, member, Leave::Disconnected(reason))),
+                false => self.state.pubsub.leave(member),
+            }
+        }
+        if was_open
+            && let Some(served) = self.mount_of(conn)
+            && let Protocol::Raw(handlers) = &served.mount.protocol
+            && let Some(handler) = handlers.close.clone()
+        {
+            let result = guard_outcome(|| handler(&mut Raw::new(&mut self.state, app, conn), reason));
+            self.raw_outcome(conn, "close", result);
+        }
+        self.state.conns.clear_user_id(conn);
+    }
+
+    /// Back to a transport on which nothing is open, so that another request may come.
+    fn reset(&mut self, conn: ConnId) {
+        self.state.conns.clear_user_id(conn);
+        if let Some(entry) = self.state.conns.get_mut(conn) {
+            entry.phase = Phase::Connected;
+            let peer = entry.details.as_ref().and_then(|details| details.peer);
+            entry.details = Details::of(peer);
+        }
+    }
+
+    pub(super) fn revoke(&mut self, ticket: Option<Ticket>) {
+        if let Some(ticket) = ticket {
+            self.state.tickets.take(ticket);
+        }
+    }
+}
+
+/// Route parameters stand behind query parameters, where they count first.
+fn keep_params(details: &mut Option<Box<Details>>, request: &Request<'_>, route: Vec<(String, String)>) {
+    let query = request.query_params().filter(|(name, _)| name != "vsn");
+    let query = query.map(|(name, value)| (name.into_owned().into(), value.into_owned().into()));
+    let params: Vec<(Box<str>, Box<str>)> =
+        query.chain(route.into_iter().map(|(name, value)| (name.into(), value.into()))).collect();
+    if !params.is_empty() {
+        details.get_or_insert_default().params = params;
+    }
+}
+
+/// A refusal still names the subprotocol, as the reference server's does.
+fn forbidden(offers_token: bool) -> Response {
+    let response = Response::new(403);
+    match offers_token {
+        true => response.header("Sec-WebSocket-Protocol", PROTOCOL).expect("a fixed header is a valid one"),
+        false => response,
+    }
+}
+
+/// A plain HTTP request, as its handler may act on it.
+pub struct HttpRequest<'a, S = ()> {
+    state: &'a mut State,
+    app: &'a mut S,
+    conn: ConnId,
+    ticket: Option<Ticket>,
+}
+
+impl<S> HttpRequest<'_, S> {
+    /// The application's own state.
+    pub const fn app(&mut self) -> &mut S {
+        self.app
+    }
+
+    /// Puts the answer off: return `None`, and whoever has the ticket answers by `Hub::answer_request`, or a driver's
+    /// handle. After 30 s without an answer it is 504.
+    ///
+    /// # Errors
+    /// `AlreadyAnswered` the second time, `Full` when too many tickets are out.
+    pub fn defer(&mut self) -> Result<Ticket, CommandError> {
+        if self.ticket.is_some() {
+            return Err(CommandError::AlreadyAnswered);
+        }
+        let ticket = self.state.issue(Promise::Request { conn: self.conn }, REQUEST_LIMIT)?;
+        self.ticket = Some(ticket);
+        Ok(ticket)
+    }
+
+    /// How many connections `topic` has.
+    pub fn subscriber_count(&self, topic: &str) -> usize {
+        self.state.pubsub.subscriber_count(topic)
+    }
+
+    /// Counters and gauges, now.
+    pub fn stats(&self) -> crate::Stats {
+        self.state.stats()
+    }
+
+    /// The connection that the request came on.
+    pub const fn conn(&self) -> ConnId {
+        self.conn
+    }
+
+    /// The peer's address, where the host told it.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.state.conns.get(self.conn)?.details.as_ref()?.peer
+    }
+
+    /// Now, as the host counts.
+    pub const fn now(&self) -> Instant {
+        self.state.now
+    }
+}
+
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);

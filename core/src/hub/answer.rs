@@ -1,0 +1,137 @@
+//! Answers that come later.
+
+use super::Hub;
+use crate::channel::{Refuse, Reply};
+use crate::connect::Accept;
+use crate::error::{AnswerError, CommandError};
+use crate::http::Response;
+use crate::id::{ConnId, Ticket};
+use crate::payload::Payload;
+use crate::state::tickets::Promise;
+use crate::time::Instant;
+
+impl<S> Hub<S> {
+    /// Answers a join or an event that was deferred. Effects of a join handler and events that waited for the join
+    /// follow.
+    ///
+    /// # Errors
+    /// `Expired` when the ticket is dead, `WrongKind` when it is for a connect or an HTTP request, `Refused` when the
+    /// answer cannot be sent (the ticket lives on).
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        app: &mut S,
+        ticket: Ticket,
+        answer: Result<Reply, Refuse>,
+    ) -> Result<(), AnswerError> {
+        self.state.tick(now);
+        let result = self.answer_ticket(app, ticket, &answer);
+        self.settle(app);
+        result
+    }
+
+    /// Decides on a connect that was deferred: `Output::Open` or `Output::Refuse` follows.
+    ///
+    /// # Errors
+    /// `Expired` when the ticket is dead, `WrongKind` when it is for something else.
+    pub fn answer_connect(
+        &mut self,
+        now: Instant,
+        app: &mut S,
+        ticket: Ticket,
+        decision: Result<Accept, Refuse>,
+    ) -> Result<(), AnswerError> {
+        self.state.tick(now);
+        let conn = match self.state.tickets.get(ticket).ok_or(AnswerError::Expired)? {
+            Promise::Connect { conn } => *conn,
+            _ => return Err(AnswerError::WrongKind),
+        };
+        self.revoke(Some(ticket));
+        self.decide(app, conn, decision.map_err(|_| Response::new(403)));
+        self.settle(app);
+        Ok(())
+    }
+
+    /// Answers an HTTP request that was deferred: `Output::Respond` follows.
+    ///
+    /// # Errors
+    /// `Expired` when the ticket is dead, `WrongKind` when it is for something else.
+    pub fn answer_request(&mut self, now: Instant, ticket: Ticket, response: Response) -> Result<(), AnswerError> {
+        self.state.tick(now);
+        let conn = match self.state.tickets.get(ticket).ok_or(AnswerError::Expired)? {
+            Promise::Request { conn } => *conn,
+            _ => return Err(AnswerError::WrongKind),
+        };
+        self.revoke(Some(ticket));
+        self.respond(conn, response);
+        Ok(())
+    }
+
+    fn answer_ticket(
+        &mut self,
+        app: &mut S,
+        ticket: Ticket,
+        answer: &Result<Reply, Refuse>,
+    ) -> Result<(), AnswerError> {
+        let member = match self.state.tickets.get(ticket).ok_or(AnswerError::Expired)? {
+            Promise::Join { member } => {
+                let member = *member;
+                self.decide_pending(app, member, answer).map_err(AnswerError::Refused)?;
+                self.revoke(Some(ticket));
+                return Ok(());
+            }
+            Promise::Event { member, ref_ } => {
+                let (member, ref_) = (*member, ref_.clone());
+                let (status, payload) = match answer {
+                    Ok(Reply::Now(reply)) => ("ok", reply.as_payload()),
+                    Ok(Reply::Later | Reply::Invalid) => {
+                        return Err(AnswerError::Refused(CommandError::NotAllowed));
+                    }
+                    Err(refuse) => ("error", Payload::Json(refuse.response())),
+                };
+                self.state.reply(member, ref_.as_ref(), status, payload).map_err(AnswerError::Refused)?;
+                member
+            }
+            Promise::Connect { .. } | Promise::Request { .. } => return Err(AnswerError::WrongKind),
+        };
+        self.revoke(Some(ticket));
+        if let Some(join) = self.state.joins.get_mut(member) {
+            join.tickets.retain(|other| *other != ticket);
+        }
+        Ok(())
+    }
+
+    /// Nobody answered in time.
+    pub(super) fn expire(&mut self, app: &mut S, ticket: Ticket) {
+        if self.state.tickets.deadline(ticket).is_none_or(|deadline| deadline > self.state.now) {
+            return;
+        }
+        self.state.stats.expired_tickets += 1;
+        match self.state.tickets.get(ticket) {
+            Some(Promise::Connect { conn }) => {
+                let conn = *conn;
+                self.revoke(Some(ticket));
+                self.decide(app, conn, Err(Response::text(503, "no decision in time")));
+            }
+            Some(Promise::Request { conn }) => {
+                let conn = *conn;
+                self.revoke(Some(ticket));
+                self.respond(conn, Response::text(504, "no answer in time"));
+            }
+            Some(Promise::Join { .. } | Promise::Event { .. }) => {
+                let timeout = Err(Refuse::reason("timeout"));
+                let told = self.answer_ticket(app, ticket, &timeout);
+                debug_assert!(told.is_ok(), "an error is text, which always encodes");
+                self.revoke(Some(ticket));
+            }
+            None => {}
+        }
+    }
+
+    fn respond(&mut self, conn: ConnId, response: Response) {
+        if let Some(entry) = self.state.conns.get_mut(conn) {
+            entry.ticket = None;
+            self.state.outbox.respond(conn, response);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Building a hub: what is wrong with a set of mounts is said here, not when a client finds it.
+
+use std::fmt;
+
+use super::mount::{Mount, Protocol};
+use super::{Fault, FaultHandler, Hub, RequestHandler, Served};
+use crate::http::{Request, Response, Route, RouteError};
+use crate::hub::HttpRequest;
+use crate::limits::Capacity;
+use crate::state::State;
+use crate::topic::{Pattern, PatternError, Routes, RoutesError};
+
+/// What a hub is made of. Its seed has no default: a driver takes it from the operating system, a test fixes it.
+pub struct Builder<S = ()> {
+    mounts: Vec<Mount<S>>,
+    capacity: Capacity,
+    preallocate: bool,
+    on_request: Option<Box<RequestHandler<S>>>,
+    on_fault: Option<Box<FaultHandler>>,
+    seed: Option<[u8; 32]>,
+}
+
+impl<S> Default for Builder<S> {
+    fn default() -> Self {
+        Self {
+            mounts: Vec::new(),
+            capacity: Capacity::default(),
+            preallocate: false,
+            on_request: None,
+            on_fault: None,
+            seed: None,
+        }
+    }
+}
+
+impl<S> Builder<S> {
+    /// Adds a mount. Of several that match a path, the one added first serves it.
+    #[must_use]
+    pub fn mount(mut self, mount: Mount<S>) -> Self {
+        self.mounts.push(mount);
+        self
+    }
+
+    /// Every bound of the hub.
+    #[must_use]
+    pub const fn capacity(mut self, capacity: Capacity) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// Takes the memory for the tables when the hub is built, instead of growing in steps up to the bounds.
+    #[must_use]
+    pub const fn preallocate(mut self) -> Self {
+        self.preallocate = true;
+        self
+    }
+
+    /// Answers HTTP requests that no mount takes: a page, `/health`. `None` after `HttpRequest::defer` means later.
+    /// Without this handler they are answered 404.
+    #[must_use]
+    pub fn on_request<F, R>(mut self, handler: F) -> Self
+    where
+        F: Fn(&mut HttpRequest<'_, S>, &Request<'_>) -> R + Send + Sync + 'static,
+        R: Into<Option<Response>>,
+    {
+        self.on_request = Some(Box::new(move |http, request| handler(http, request).into()));
+        self
+    }
+
+    /// Hears of every handler that failed, with the error or the panic's text: the place for a log line. (A panic also
+    /// runs the program's panic hook before it is caught.)
+    #[must_use]
+    pub fn on_fault(mut self, handler: impl Fn(&Fault<'_>) + Send + Sync + 'static) -> Self {
+        self.on_fault = Some(Box::new(handler));
+        self
+    }
+
+    /// What all randomness grows from: tokens, `phx_ref`s, the keys of hash tables. It has to be unpredictable and
+    /// never the same again, except in tests.
+    #[must_use]
+    pub const fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The same with this seed unless one is set already; for drivers, which know where to get one.
+    #[must_use]
+    pub const fn seed_if_unset(mut self, seed: [u8; 32]) -> Self {
+        if self.seed.is_none() {
+            self.seed = Some(seed);
+        }
+        self
+    }
+
+    /// The hub.
+    ///
+    /// # Errors
+    /// A path, a topic pattern or a set of them that makes no sense, named; no seed.
+    pub fn build(self) -> Result<Hub<S>, BuildError> {
+        let seed = self.seed.ok_or(BuildError::NoSeed)?;
+        let served = self.mounts.into_iter().map(Served::new).collect::<Result<Vec<_>, _>>()?;
+        let mut state = State::new(self.capacity, seed);
+        if self.preallocate {
+            state.conns.preallocate();
+            state.pubsub.preallocate(state.capacity.connections);
+        }
+        Ok(Hub { mounts: served, on_request: self.on_request, on_fault: self.on_fault, state, stopping: false })
+    }
+}
+
+impl<S> fmt::Debug for Builder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("mounts", &self.mounts).finish_non_exhaustive()
+    }
+}
+
+impl<S> Served<S> {
+    fn new(mount: Mount<S>) -> Result<Self, BuildError> {
+        let route = Route::socket(&mount.path).map_err(|error| BuildError::Path(mount.path.clone(), error))?;
+        let patterns = match &mount.protocol {
+            Protocol::Channels(channels) => channels
+                .iter()
+                .map(|channel| {
+                    Pattern::new(channel.pattern())
+                        .map_err(|error| BuildError::Pattern(channel.pattern().into(), error))
+                })
+                .collect::<Result<Vec<_>, _>>()?,
+            Protocol::Raw(_) => Vec::new(),
+        };
+        let topics = Routes::new(&patterns).map_err(|error| BuildError::Topics(mount.path.clone(), error))?;
+        Ok(Self { mount, route, topics })
+    }
+}
+
+/// Why a hub cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No seed was given; see [`Builder::seed`].
+    NoSeed,
+    /// A mount's path is no path.
+    Path(Box<str>, RouteError),
+    /// A channel's pattern is no pattern.
+    Pattern(Box<str>, PatternError),
+    /// The channels of the mount at this path do not stand together: one can never match.
+    Topics(Box<str>, RoutesError),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSeed => f.write_str("no seed for the hub's randomness"),
+            Self::Path(path, error) => write!(f, "mount `{path}`: {error}"),
+            Self::Pattern(pattern, error) => write!(f, "channel `{pattern}`: {error}"),
+            Self::Topics(path, error) => write!(f, "mount `{path}`: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}

@@ -1,0 +1,208 @@
+//! A mount: a path with its protocol, its checks and its limits.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Origin;
+use crate::channel::{Channel, Failure, Outcome, Refuse};
+use crate::connect::Connect;
+use crate::error::CloseReason;
+use crate::limits::RateLimit;
+use crate::raw::Raw;
+
+/// A path with its protocol (channels, or raw messages with callbacks), its checks and its limits.
+///
+/// A hub may have several; topics, presence and connections are the hub's, so mounts share rooms. Mounted at
+/// `/socket`, both `/socket` and `/socket/websocket` are answered, since clients differ. A segment `:name` of the path
+/// is a parameter.
+///
+/// ```
+/// use std::time::Duration;
+/// use chanson_core::{Channel, Mount, Origin};
+///
+/// let room = Channel::new("room:*");
+/// let open: Mount<()> = Mount::channels("/socket").channel(room.clone());
+/// let strict: Mount<()> = Mount::channels("/game/:shard")
+///     .channel(room)
+///     .origin(Origin::list(["game.example"]))
+///     .max_message(4096)
+///     .idle_timeout(Duration::from_secs(20));
+/// ```
+pub struct Mount<S = ()> {
+    pub(super) path: Box<str>,
+    pub(super) protocol: Protocol<S>,
+    pub(super) on_connect: Option<Box<ConnectHandler<S>>>,
+    pub(super) origin: Origin,
+    pub(super) max_message: usize,
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) ticket_limit: Duration,
+    pub(super) max_joins: Option<usize>,
+    pub(super) rate_limit: Option<RateLimit>,
+}
+
+pub(super) enum Protocol<S> {
+    Channels(Vec<Channel<S>>),
+    Raw(RawHandlers<S>),
+}
+
+pub(super) type ConnectHandler<S> = dyn Fn(&mut Connect<'_, S>) -> Result<(), Refuse> + Send + Sync;
+type OpenHandler<S> = dyn Fn(&mut Raw<'_, S>) -> Result<(), Failure> + Send + Sync;
+type TextHandler<S> = dyn Fn(&mut Raw<'_, S>, &str) -> Result<(), Failure> + Send + Sync;
+type BinaryHandler<S> = dyn Fn(&mut Raw<'_, S>, &[u8]) -> Result<(), Failure> + Send + Sync;
+type CloseHandler<S> = dyn Fn(&mut Raw<'_, S>, CloseReason) -> Result<(), Failure> + Send + Sync;
+
+pub(super) struct RawHandlers<S> {
+    pub(super) open: Option<Arc<OpenHandler<S>>>,
+    pub(super) text: Option<Arc<TextHandler<S>>>,
+    pub(super) binary: Option<Arc<BinaryHandler<S>>>,
+    pub(super) close: Option<Arc<CloseHandler<S>>>,
+}
+
+impl<S> Mount<S> {
+    /// Channels at this path.
+    pub fn channels(path: &str) -> Self {
+        Self::new(path, Protocol::Channels(Vec::new()))
+    }
+
+    /// A WebSocket without channels at this path; see `on_open`, `on_text`, `on_binary` and `on_close`.
+    pub fn raw(path: &str) -> Self {
+        Self::new(path, Protocol::Raw(RawHandlers { open: None, text: None, binary: None, close: None }))
+    }
+
+    fn new(path: &str, protocol: Protocol<S>) -> Self {
+        Self {
+            path: path.into(),
+            protocol,
+            on_connect: None,
+            origin: Origin::default(),
+            max_message: 64 * 1024,
+            idle_timeout: Some(Duration::from_secs(60)),
+            ticket_limit: Duration::from_secs(30),
+            max_joins: None,
+            rate_limit: None,
+        }
+    }
+
+    /// Adds a channel. Of several whose patterns match a topic, the one added first serves it. Ignored on a raw mount.
+    #[must_use]
+    pub fn channel(mut self, channel: Channel<S>) -> Self {
+        if let Protocol::Channels(channels) = &mut self.protocol {
+            channels.push(channel);
+        }
+        self
+    }
+
+    /// Decides who may connect, before the upgrade; a refusal is answered with HTTP 403.
+    #[must_use]
+    pub fn on_connect<F>(mut self, handler: F) -> Self
+    where
+        F: Fn(&mut Connect<'_, S>) -> Result<(), Refuse> + Send + Sync + 'static,
+    {
+        self.on_connect = Some(Box::new(handler));
+        self
+    }
+
+    /// Which pages may connect; [`Origin::Same`] unless said otherwise.
+    #[must_use]
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// Longest message to take, in bytes of payload, all fragments together; 64 KiB unless said otherwise. A longer
+    /// one closes the connection with 1009.
+    #[must_use]
+    pub const fn max_message(mut self, bytes: usize) -> Self {
+        self.max_message = bytes;
+        self
+    }
+
+    /// How long a peer may be silent before its connection is closed (1001); 60 s unless said otherwise. phoenix.js
+    /// sends a heartbeat every 30 s. Nought switches it off.
+    #[must_use]
+    pub const fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.idle_timeout = if limit.is_zero() { None } else { Some(limit) };
+        self
+    }
+
+    /// How long a deferred answer may take; 30 s unless said otherwise. After that a join or event is answered with
+    /// the error `{"reason":"timeout"}`, a connect with 503.
+    #[must_use]
+    pub const fn ticket_limit(mut self, limit: Duration) -> Self {
+        self.ticket_limit = limit;
+        self
+    }
+
+    /// Most topics that one connection of this mount may join; never more than `Capacity::joins_per_connection`.
+    #[must_use]
+    pub const fn max_joins(mut self, joins: usize) -> Self {
+        self.max_joins = Some(joins);
+        self
+    }
+
+    /// Limits the messages of each connection (heartbeats are free); off unless set.
+    #[must_use]
+    pub const fn rate_limit(mut self, limit: RateLimit) -> Self {
+        self.rate_limit = Some(limit);
+        self
+    }
+
+    /// Raw mounts: a connection has opened. A handler that fails closes its connection (1011).
+    #[must_use]
+    pub fn on_open<F, O>(mut self, handler: F) -> Self
+    where
+        F: Fn(&mut Raw<'_, S>) -> O + Send + Sync + 'static,
+        O: Outcome,
+    {
+        if let Protocol::Raw(raw) = &mut self.protocol {
+            raw.open = Some(Arc::new(move |socket| handler(socket).into_result()));
+        }
+        self
+    }
+
+    /// Raw mounts: a text message came.
+    #[must_use]
+    pub fn on_text<F, O>(mut self, handler: F) -> Self
+    where
+        F: Fn(&mut Raw<'_, S>, &str) -> O + Send + Sync + 'static,
+        O: Outcome,
+    {
+        if let Protocol::Raw(raw) = &mut self.protocol {
+            raw.text = Some(Arc::new(move |socket, text| handler(socket, text).into_result()));
+        }
+        self
+    }
+
+    /// Raw mounts: a binary message came.
+    #[must_use]
+    pub fn on_binary<F, O>(mut self, handler: F) -> Self
+    where
+        F: Fn(&mut Raw<'_, S>, &[u8]) -> O + Send + Sync + 'static,
+        O: Outcome,
+    {
+        if let Protocol::Raw(raw) = &mut self.protocol {
+            raw.binary = Some(Arc::new(move |socket, data| handler(socket, data).into_result()));
+        }
+        self
+    }
+
+    /// Raw mounts: a connection has ended; its subscriptions are gone already.
+    #[must_use]
+    pub fn on_close<F, O>(mut self, handler: F) -> Self
+    where
+        F: Fn(&mut Raw<'_, S>, CloseReason) -> O + Send + Sync + 'static,
+        O: Outcome,
+    {
+        if let Protocol::Raw(raw) = &mut self.protocol {
+            raw.close = Some(Arc::new(move |socket, why| handler(socket, why).into_result()));
+        }
+        self
+    }
+}
+
+impl<S> fmt::Debug for Mount<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mount").field("path", &self.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,62 @@
+//! Topics without channels.
+
+use crate::error::CommandError;
+use crate::id::ConnId;
+use crate::state::State;
+
+/// Publish and subscribe, used directly: text goes exactly as given to a topic's raw subscribers. Channel messages do
+/// not reach them, nor raw text those who joined; both count in the same bounds.
+///
+/// ```
+/// use chanson_core::{Hub, Mount, http::Request, time::Instant};
+///
+/// let mut hub: Hub = Hub::builder().seed([7; 32]).mount(Mount::raw("/feed")).build()?;
+/// let conn = hub.handle_connect(Instant::ORIGIN, None)?;
+/// hub.handle_open(Instant::ORIGIN, &mut (), conn, &Request::new("GET", "/feed", &[], b""));
+/// hub.pubsub().subscribe(conn, "news")?;
+/// hub.pubsub().broadcast("news", "extra!");
+/// assert_eq!(hub.subscriber_count("news"), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct PubSub<'a> {
+    state: &'a mut State,
+}
+
+impl<'a> PubSub<'a> {
+    pub(super) const fn new(state: &'a mut State) -> Self {
+        Self { state }
+    }
+
+    /// Subscribes a connection to a topic; twice is once. O(1).
+    ///
+    /// # Errors
+    /// `UnknownConn`, `TooLarge` for the topic's name, `Full` at a bound of the topic, the connection or the hub.
+    pub fn subscribe(&mut self, conn: ConnId, topic: &str) -> Result<(), CommandError> {
+        self.state.subscribe_raw(conn, topic)
+    }
+
+    /// Ends a subscription; whether there was one. O(1).
+    pub fn unsubscribe(&mut self, conn: ConnId, topic: &str) -> bool {
+        self.state.unsubscribe_raw(conn, topic)
+    }
+
+    /// Ends all subscriptions of a connection (not its joins); how many there were. O(topics it is in).
+    pub fn unsubscribe_all(&mut self, conn: ConnId) -> usize {
+        self.state.unsubscribe_all_raw(conn)
+    }
+
+    /// Sends text to all subscribers of a topic. O(subscribers).
+    pub fn broadcast(&mut self, topic: &str, text: &str) {
+        self.state.publish_raw(topic, None, text);
+    }
+
+    /// Sends text to all subscribers of a topic but one connection, which need not be one of them.
+    pub fn broadcast_from(&mut self, conn: ConnId, topic: &str, text: &str) {
+        self.state.publish_raw(topic, Some(conn), text);
+    }
+
+    /// How many connections `topic` has, joined ones and raw subscribers. O(1).
+    pub fn subscriber_count(&self, topic: &str) -> usize {
+        self.state.pubsub.subscriber_count(topic)
+    }
+}

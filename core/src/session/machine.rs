@@ -1,0 +1,365 @@
+//! The states of a session and all that leads from one to another.
+
+use std::sync::Arc;
+
+use super::Config;
+use super::outbox::Outbox;
+use crate::error::{CloseReason, PeerError};
+use crate::http::{CONTINUE, Limits, Persistence, Reader, Response, UpgradeError, switching_protocols};
+use crate::time::Instant;
+use crate::ws;
+
+/// The state machine: all but the input and the frames that are read from it.
+#[derive(Debug)]
+pub(super) struct Machine {
+    config: Arc<Config>,
+    pub(super) phase: Phase,
+    pub(super) outbox: Outbox,
+    /// The end that is to be told.
+    closed: Option<CloseReason>,
+    deadline: Option<Instant>,
+    now: Instant,
+    /// Whether the peer sends no more.
+    eof: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Requests and responses.
+    Http(Box<Exchange>),
+    /// WebSocket, both ways.
+    Open,
+    /// Our close frame is queued; the peer's is awaited, and what comes before it is thrown away.
+    Closing,
+    /// The last bytes are queued. What comes is thrown away until the peer ends the connection: ending it first, with
+    /// bytes unread, could destroy them on their way (RFC 9112 §9.6).
+    Lingering,
+    /// The last bytes are queued; it is over as soon as they have left.
+    Flushing,
+    Finished,
+}
+
+/// What only exists before the upgrade.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    pub(super) reader: Reader,
+    /// Whether bytes of the request have come.
+    begun: bool,
+    /// Whether an earlier request was answered.
+    served: bool,
+    /// `close` was called; the request that waits may still be answered.
+    closing: Option<CloseReason>,
+}
+
+impl Machine {
+    pub(super) fn new(now: Instant, config: &Arc<Config>) -> Self {
+        Self {
+            config: Arc::clone(config),
+            phase: Phase::Http(Box::default()),
+            outbox: Outbox::default(),
+            closed: None,
+            deadline: Some(now + config.handshake_timeout),
+            now,
+            eof: false,
+        }
+    }
+
+    /// Time only goes forward.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        Limits { head: self.config.max_head, headers: self.config.max_headers, body: self.config.max_body }
+    }
+
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The end, once.
+    pub(super) const fn take_closed(&mut self) -> Option<CloseReason> {
+        self.closed.take()
+    }
+
+    /// Whether what comes in is still of use.
+    pub(super) const fn listens(&self) -> bool {
+        matches!(self.phase, Phase::Http(_) | Phase::Open | Phase::Closing) && !self.eof
+    }
+
+    /// Whether nothing will be queued any more.
+    pub(super) const fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Lingering | Phase::Flushing | Phase::Finished)
+    }
+
+    pub(super) const fn has_eof(&self) -> bool {
+        self.eof
+    }
+
+    /// Whether a request is whole and waits for its answer.
+    pub(super) fn is_pending(&self) -> bool {
+        matches!(&self.phase, Phase::Http(exchange) if exchange.reader.is_complete())
+    }
+
+    /// Whether the next request may be read: the one before is answered, and not too much of answers waits.
+    pub(super) fn may_read(&self) -> bool {
+        !self.is_pending() && self.outbox.bytes() < MAX_BACKLOG
+    }
+
+    // ---- before the upgrade
+
+    /// Bytes have come. The time for a request runs from its first byte; for the first request it runs already.
+    pub(super) fn bytes_came(&mut self) {
+        let Phase::Http(exchange) = &mut self.phase else { return };
+        if exchange.begun || exchange.reader.is_complete() {
+            return;
+        }
+        exchange.begun = true;
+        if exchange.served {
+            self.deadline = Some(self.now + self.config.handshake_timeout);
+        }
+    }
+
+    /// The client waits for it before it sends the body.
+    pub(super) fn send_continue(&mut self) {
+        self.outbox.push_own(CONTINUE.to_vec());
+    }
+
+    /// A request is whole: for as long as it is not answered, no time runs.
+    pub(super) fn request_came(&mut self) {
+        self.deadline = self.eof.then_some(self.now + self.config.close_timeout);
+    }
+
+    /// A request cannot be read: it is answered, and that is the end.
+    pub(super) fn refuse(&mut self, status: u16, error: PeerError) {
+        let response = Response::text(status, error.reason());
+        self.outbox.push_own(response.encode(false, Persistence::Close));
+        self.end(Phase::Lingering, CloseReason::Violation(error));
+    }
+
+    /// Answers the request that waits; whether one did. `more`: bytes behind it have come.
+    pub(super) fn respond(&mut self, response: &Response, more: bool) -> bool {
+        if !self.is_pending() {
+            return false;
+        }
+        let Phase::Http(exchange) = &mut self.phase else { return false };
+        let facts = exchange.reader.facts();
+        let persistence = match facts.keep_alive && !response.ends_connection() && exchange.closing.is_none() {
+            false => Persistence::Close,
+            true if facts.http10 => Persistence::KeepAlive,
+            true => Persistence::Implicit,
+        };
+        self.outbox.push_own(response.encode(facts.head, persistence));
+        exchange.reader.reset();
+        exchange.served = true;
+        exchange.begun = more;
+        let closing = exchange.closing;
+        if persistence == Persistence::Close {
+            // What has come behind the request is not going to be read: see `Lingering`.
+            let phase = if more { Phase::Lingering } else { Phase::Flushing };
+            self.end(phase, closing.unwrap_or(CloseReason::ByUs(1000)));
+        } else {
+            self.restart_exchange();
+        }
+        true
+    }
+
+    /// Answers the request that waits with 101.
+    pub(super) fn upgrade(&mut self, protocol: Option<&str>) -> Result<(), UpgradeError> {
+        let Phase::Http(exchange) = &mut self.phase else { return Err(UpgradeError::NotPending) };
+        if !exchange.reader.is_complete() {
+            return Err(UpgradeError::NotPending);
+        }
+        let key = exchange.reader.facts().key.as_ref().map_err(|error| *error)?;
+        let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+        let response = switching_protocols(&accept, protocol).ok_or(UpgradeError::Protocol)?;
+        let closing = exchange.closing;
+        self.outbox.push_own(response);
+        self.phase = Phase::Open;
+        self.deadline = None;
+        if let Some(reason) = closing {
+            self.close(reason);
+        }
+        Ok(())
+    }
+
+    // ---- WebSocket
+
+    /// A ping came.
+    pub(super) fn pong(&mut self, payload: &[u8]) {
+        let mut frame = Vec::with_capacity(2 + payload.len());
+        ws::control(ws::Control::Pong, payload, None, &mut frame);
+        self.outbox.push_pong(frame);
+    }
+
+    /// The peer's close frame came: it is answered with its own code, and then the server is the one to end the
+    /// connection (RFC 6455 §5.5.1, §7.1.1).
+    pub(super) fn peer_closed(&mut self, code: u16) {
+        match self.phase {
+            Phase::Open => {
+                self.queue_close(code, "");
+                self.end(Phase::Flushing, CloseReason::ByPeer(code));
+            }
+            Phase::Closing => self.enter(Phase::Flushing),
+            _ => {}
+        }
+    }
+
+    /// The peer broke a rule (RFC 6455 §7.1.7). Behind our close frame there is nothing more to say.
+    pub(super) fn fail(&mut self, error: PeerError) {
+        match self.phase {
+            Phase::Open => {
+                self.queue_close(error.code(), error.reason());
+                self.end(Phase::Lingering, CloseReason::Violation(error));
+            }
+            Phase::Closing => self.enter(Phase::Lingering),
+            _ => {}
+        }
+    }
+
+    /// The application ends the connection.
+    pub(super) fn close(&mut self, reason: CloseReason) {
+        match &mut self.phase {
+            Phase::Http(exchange) if exchange.reader.is_complete() => {
+                if exchange.closing.is_none() {
+                    exchange.closing = Some(reason);
+                    self.deadline = Some(self.now + self.config.close_timeout);
+                }
+            }
+            Phase::Http(_) => self.end(Phase::Flushing, reason),
+            Phase::Open => {
+                self.queue_close(reason.code(), reason.text());
+                self.end(Phase::Closing, reason);
+            }
+            Phase::Closing | Phase::Lingering | Phase::Flushing | Phase::Finished => {}
+        }
+    }
+
+    fn queue_close(&mut self, code: u16, reason: &str) {
+        let mut frame = Vec::with_capacity(4 + reason.len());
+        ws::close(code, reason, None, &mut frame);
+        self.outbox.push_own(frame);
+    }
+
+    // ---- the end
+
+    /// The peer sends no more. Before the upgrade it may still read, so what it asked for is answered; a second call says
+    /// that it does not.
+    pub(super) fn eof_came(&mut self) {
+        let again = std::mem::replace(&mut self.eof, true);
+        match &self.phase {
+            Phase::Http(_) if again => self.end(Phase::Finished, CloseReason::TransportEof),
+            Phase::Http(_) if self.is_pending() => self.deadline = Some(self.now + self.config.close_timeout),
+            // What has come before is still to be read.
+            Phase::Http(_) | Phase::Open => {}
+            // An answer to an HTTP client may still be on its way.
+            Phase::Lingering | Phase::Flushing if !again => self.enter(Phase::Flushing),
+            Phase::Closing | Phase::Lingering | Phase::Flushing | Phase::Finished => self.enter(Phase::Finished),
+        }
+    }
+
+    /// All that came before the end is read.
+    pub(super) fn ran_dry(&mut self) {
+        if !self.eof {
+            return;
+        }
+        match self.phase {
+            Phase::Http(_) => self.end(Phase::Flushing, CloseReason::TransportEof),
+            Phase::Open => self.end(Phase::Finished, CloseReason::TransportEof),
+            _ => {}
+        }
+    }
+
+    /// Bytes have left.
+    pub(super) fn advance(&mut self, n: usize) {
+        let n = n.min(self.outbox.bytes());
+        if n == 0 {
+            return;
+        }
+        let held = self.outbox.bytes() >= MAX_BACKLOG;
+        self.outbox.advance(n);
+        match &self.phase {
+            // While the peer reads it is not idle; but a request that has begun has its time from its first byte.
+            Phase::Http(exchange) if !exchange.reader.is_complete() && (held || !exchange.begun) => {
+                self.restart_exchange()
+            }
+            Phase::Closing | Phase::Lingering if self.outbox.is_empty() => {
+                self.deadline = Some(self.now + self.config.close_timeout);
+            }
+            Phase::Flushing if self.outbox.is_empty() => self.enter(Phase::Finished),
+            Phase::Closing | Phase::Lingering | Phase::Flushing => self.extend_deadline(n),
+            Phase::Http(_) | Phase::Open | Phase::Finished => {}
+        }
+    }
+
+    /// Time has passed: does what is due, until nothing is.
+    pub(super) fn timeout(&mut self) {
+        while self.deadline.is_some_and(|deadline| deadline <= self.now) {
+            self.deadline = None;
+            match &self.phase {
+                Phase::Http(exchange) => match exchange.closing {
+                    _ if exchange.reader.is_complete() => {
+                        let reason = exchange.closing.unwrap_or(CloseReason::TransportEof);
+                        self.end(Phase::Finished, reason);
+                    }
+                    _ if exchange.begun => self.refuse(408, PeerError::HandshakeTimeout),
+                    _ if exchange.served => self.end(Phase::Finished, CloseReason::IdleTimeout),
+                    _ => self.end(Phase::Finished, CloseReason::Violation(PeerError::HandshakeTimeout)),
+                },
+                Phase::Open => {}
+                Phase::Closing | Phase::Lingering | Phase::Flushing | Phase::Finished => self.enter(Phase::Finished),
+            }
+        }
+    }
+
+    /// The time for the next request, or for the rest of it, runs anew.
+    fn restart_exchange(&mut self) {
+        let Phase::Http(exchange) = &self.phase else { return };
+        if exchange.served {
+            let after = if exchange.begun { self.config.handshake_timeout } else { self.config.keep_alive_timeout };
+            self.deadline = Some(self.now + after);
+        }
+    }
+
+    /// Each byte that leaves buys time, so that a slow reader gets what it is owed; one that only pretends to read does
+    /// not live on that.
+    fn extend_deadline(&mut self, n: usize) {
+        let Some(deadline) = self.deadline else { return };
+        let bought = self.config.close_timeout / BYTES_PER_TIMEOUT * n.min(BYTES_PER_TIMEOUT as usize) as u32;
+        self.deadline = Some((deadline + bought).min(self.now + self.config.close_timeout));
+    }
+
+    /// Enters a state behind which no event comes but the end.
+    fn end(&mut self, phase: Phase, reason: CloseReason) {
+        self.closed = Some(reason);
+        self.enter(phase);
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        let phase = match phase {
+            // Nothing more comes, so there is nothing to wait for.
+            Phase::Lingering if self.eof => Phase::Flushing,
+            Phase::Closing if self.eof => Phase::Finished,
+            phase => phase,
+        };
+        let over = match phase {
+            Phase::Finished => true,
+            Phase::Flushing => self.outbox.is_empty(),
+            Phase::Http(_) | Phase::Open | Phase::Closing | Phase::Lingering => false,
+        };
+        if over {
+            self.phase = Phase::Finished;
+            self.outbox.clear();
+            self.deadline = None;
+        } else {
+            self.phase = phase;
+            self.deadline = Some(self.now + self.config.close_timeout);
+        }
+    }
+}
+
+/// With so many bytes of answers waiting, the next pipelined request is not read.
+const MAX_BACKLOG: usize = 64 * 1024;
+
+/// So many bytes buy a whole `close_timeout`.
+const BYTES_PER_TIMEOUT: u32 = 16 * 1024;

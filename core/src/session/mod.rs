@@ -1,0 +1,335 @@
+//! One connection at the byte level: HTTP, then WebSocket, then messages, and back. It knows no hub.
+//!
+//! ```
+//! use std::io::IoSlice;
+//! use std::sync::Arc;
+//! use chanson_core::frame::Frame;
+//! use chanson_core::session::{Config, Event, Session};
+//! use chanson_core::time::Instant;
+//!
+//! let now = Instant::ORIGIN;
+//! let mut session = Session::server(now, &Arc::new(Config::default()));
+//! session.handle_bytes(now, b"GET /socket HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\n\
+//!     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+//! let Some(Event::Request(request)) = session.poll_event() else { panic!() };
+//! assert_eq!(request.path(), "/socket");
+//!
+//! session.upgrade(now, None, 64 * 1024)?;
+//! session.queue(&Frame::text("hi"));
+//! let mut slices = [IoSlice::new(&[]); 8];
+//! let count = session.pending(&mut slices);
+//! let sent = slices[..count].iter().map(|slice| slice.len()).sum(); // the socket took all of it
+//! session.advance(now, sent);
+//! # Ok::<(), chanson_core::http::UpgradeError>(())
+//! ```
+
+mod config;
+mod input;
+mod machine;
+mod outbox;
+#[cfg(test)]
+mod tests;
+
+use std::io::IoSlice;
+use std::sync::Arc;
+
+pub use config::Config;
+use input::Input;
+use machine::{Machine, Phase};
+
+use crate::error::{CloseReason, CommandError, PeerError};
+use crate::frame::Frame;
+use crate::http::{Progress, Request, Response, UpgradeError};
+use crate::time::Instant;
+use crate::ws::{Decoder, Incoming, Role};
+
+/// One connection: bytes in by [`handle_bytes`](Self::handle_bytes), events out by [`poll_event`](Self::poll_event); frames
+/// in by [`queue`](Self::queue), bytes out by [`pending`](Self::pending) and [`advance`](Self::advance).
+///
+/// After every call that takes `now`, drain `poll_event` (with one exception: `handle_bytes` may be called several times in
+/// a row), send what is pending, and look at [`is_finished`](Self::is_finished).
+#[derive(Debug)]
+pub struct Session {
+    machine: Machine,
+    input: Input,
+    decoder: Decoder,
+}
+
+/// What has come. Borrows the session until the next call on it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A whole HTTP request. Nothing else is read until it is answered, by [`Session::respond`] or [`Session::upgrade`], at
+    /// once or later.
+    Request(Request<'a>),
+    /// A text message.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+    /// A ping or a pong: the peer is alive. A ping has been answered.
+    Alive,
+    /// The end, and why: exactly once, the last event, whether there was an upgrade or not. Bytes may still have to be
+    /// sent: see [`Session::is_finished`].
+    ///
+    /// A plain HTTP connection that ends behind its last answer, as was agreed, is `ByUs(1000)`.
+    Closed(CloseReason),
+}
+
+impl Session {
+    /// A connection that we accepted. The time for its handshake runs from now.
+    pub fn server(now: Instant, config: &Arc<Config>) -> Self {
+        // How long a message may be is said by `upgrade`; no frame is read before.
+        let decoder = Decoder::new(Role::Server, 0);
+        Self { machine: Machine::new(now, config), input: Input::default(), decoder }
+    }
+
+    /// Bytes came from the peer.
+    pub fn handle_bytes(&mut self, now: Instant, bytes: &[u8]) {
+        self.machine.tick(now);
+        if bytes.is_empty() || !self.machine.listens() {
+            return self.forget();
+        }
+        self.machine.bytes_came();
+        self.input.append(bytes);
+        self.await_close();
+    }
+
+    /// The peer sends no more, or the transport failed.
+    ///
+    /// A request that came whole is still handed out and answered, for an HTTP client may close its sending side early. When
+    /// sending fails, call this again: a second call ends everything.
+    pub fn handle_eof(&mut self, now: Instant) {
+        self.machine.tick(now);
+        self.machine.eof_came();
+        self.forget();
+    }
+
+    /// Time has passed. Behind this [`poll_timeout`](Self::poll_timeout) is `None` or later than `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.machine.tick(now);
+        self.machine.timeout();
+        self.forget();
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest. An open WebSocket has no time limit here.
+    pub const fn poll_timeout(&self) -> Option<Instant> {
+        self.machine.deadline()
+    }
+
+    /// What has come, one event after the other. Drain until `None`.
+    pub fn poll_event(&mut self) -> Option<Event<'_>> {
+        if let Some(reason) = self.machine.take_closed() {
+            return Some(Event::Closed(reason));
+        }
+        self.input.release();
+        match self.machine.phase {
+            Phase::Http(_) => self.poll_http(),
+            Phase::Open => self.poll_websocket(),
+            _ => None,
+        }
+    }
+
+    /// Whether to read from the peer: not while a request is unanswered and enough lies behind it, and not when all is
+    /// over. What is handed in nevertheless is kept.
+    pub fn wants_bytes(&self) -> bool {
+        if self.machine.has_eof() {
+            return false;
+        }
+        match self.machine.phase {
+            Phase::Http(_) => self.machine.may_read() || self.input.len() < MAX_AHEAD,
+            Phase::Open | Phase::Closing | Phase::Lingering => true,
+            Phase::Flushing | Phase::Finished => false,
+        }
+    }
+
+    /// Answers the pending request; the next one may then be read.
+    ///
+    /// # Errors
+    /// [`CommandError::NotAllowed`] when none is pending: it was answered, or the connection has ended.
+    pub fn respond(&mut self, now: Instant, response: &Response) -> Result<(), CommandError> {
+        self.machine.tick(now);
+        let answered = self.machine.respond(response, self.input.len() > 0);
+        self.forget();
+        if answered { Ok(()) } else { Err(CommandError::NotAllowed) }
+    }
+
+    /// Answers the pending request with 101 and goes on with WebSocket: bytes that have come behind the request are frames.
+    /// A message may have `max_message` bytes.
+    ///
+    /// # Errors
+    /// The request is no upgrade that can be accepted, `protocol` is no token, or no request is pending. Nothing has
+    /// changed then: answer with [`UpgradeError::response`].
+    pub fn upgrade(&mut self, now: Instant, protocol: Option<&str>, max_message: usize) -> Result<(), UpgradeError> {
+        self.machine.tick(now);
+        self.machine.upgrade(protocol)?;
+        self.decoder = Decoder::new(Role::Server, max_message);
+        self.await_close();
+        Ok(())
+    }
+
+    /// Sends a message, behind all that is queued. O(1): the bytes are shared. Ignored unless [`is_open`](Self::is_open).
+    pub fn queue(&mut self, frame: &Frame) {
+        if self.is_open() {
+            self.machine.outbox.push_frame(frame);
+        }
+    }
+
+    /// How many bytes wait to be sent, headers and control frames included.
+    pub const fn queued_bytes(&self) -> usize {
+        self.machine.outbox.bytes()
+    }
+
+    /// Drops the messages of which nothing has been sent yet, for a peer that reads too slowly.
+    pub fn drop_queued(&mut self) {
+        self.machine.outbox.drop_frames();
+    }
+
+    /// Ends the connection: sends a close frame behind what is queued and waits for the peer's, for as long as
+    /// `close_timeout`. Before the upgrade: what is queued is still sent, and a request that is pending may still be
+    /// answered within that time.
+    pub fn close(&mut self, now: Instant, reason: CloseReason) {
+        self.machine.tick(now);
+        self.machine.close(reason);
+        self.await_close();
+    }
+
+    /// What is to be sent next: fills `slices` in order, and returns how many were filled.
+    pub fn pending<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.machine.outbox.fill(slices)
+    }
+
+    /// `n` bytes of what is pending have been sent.
+    pub fn advance(&mut self, now: Instant, n: usize) {
+        self.machine.tick(now);
+        self.machine.advance(n);
+        self.forget();
+    }
+
+    /// Whether there is nothing more to send or to wait for: shut the transport down.
+    pub const fn is_finished(&self) -> bool {
+        matches!(self.machine.phase, Phase::Finished)
+    }
+
+    /// Whether nothing more will be sent, though the peer's end is still waited for. A driver may shut down its sending side
+    /// then, which spares the peer from waiting.
+    pub fn is_done_sending(&self) -> bool {
+        self.machine.is_ending() && self.machine.outbox.is_empty()
+    }
+
+    /// Whether it is an open WebSocket, both ways.
+    pub const fn is_open(&self) -> bool {
+        matches!(self.machine.phase, Phase::Open) && !self.machine.has_eof()
+    }
+
+    /// Lends a buffer to the session for as long as it takes to hand in bytes and drain the events, so that an idle session
+    /// need have none of its own. Many sessions can be lent the same one, in turn.
+    pub fn lend(&mut self, buffer: &mut Vec<u8>) {
+        self.input.lend(buffer);
+    }
+
+    /// Takes back what was lent. Bytes that are not used up stay in the session, in a buffer of just their size.
+    pub fn take_back(&mut self, buffer: &mut Vec<u8>) {
+        self.input.take_back(buffer);
+    }
+
+    fn poll_http(&mut self) -> Option<Event<'_>> {
+        let request = self.read_request();
+        if let Some(reason) = self.machine.take_closed() {
+            return Some(Event::Closed(reason));
+        }
+        let Phase::Http(exchange) = &self.machine.phase else { return None };
+        if !request {
+            return None;
+        }
+        Some(Event::Request(exchange.reader.request(&self.input.bytes[..self.input.start], &self.machine.limits())))
+    }
+
+    /// Whether a request has become whole.
+    fn read_request(&mut self) -> bool {
+        if !self.machine.may_read() {
+            return false;
+        }
+        let limits = self.machine.limits();
+        let Phase::Http(exchange) = &mut self.machine.phase else { return false };
+        match exchange.reader.read(&self.input.bytes[self.input.start..], &limits) {
+            Ok((used, progress)) => {
+                self.input.start += used;
+                match progress {
+                    Progress::Complete => self.machine.request_came(),
+                    Progress::Continue => self.machine.send_continue(),
+                    Progress::More => {}
+                }
+                if progress != Progress::Complete {
+                    self.machine.ran_dry();
+                }
+                progress == Progress::Complete
+            }
+            Err(status) => {
+                self.machine.refuse(status, PeerError::BadRequest(status));
+                self.forget();
+                false
+            }
+        }
+    }
+
+    fn poll_websocket(&mut self) -> Option<Event<'_>> {
+        let Self { machine, input: Input { bytes, start, .. }, decoder } = self;
+        let end = bytes.len();
+        let event = match decoder.decode(&mut bytes[*start..]) {
+            Ok((used, item)) => {
+                *start += used;
+                match item {
+                    Some(Incoming::Text(text)) => return Some(Event::Text(text)),
+                    Some(Incoming::Binary(data)) => return Some(Event::Binary(data)),
+                    Some(Incoming::Ping(payload)) => {
+                        machine.pong(payload);
+                        return Some(Event::Alive);
+                    }
+                    Some(Incoming::Pong(_)) => return Some(Event::Alive),
+                    Some(Incoming::Close { code, .. }) => machine.peer_closed(code),
+                    // RSV1 is not allowed, so nothing comes compressed.
+                    Some(Incoming::Compressed { .. }) => machine.fail(PeerError::Protocol("reserved bit set")),
+                    None => machine.ran_dry(),
+                }
+                machine.take_closed()
+            }
+            Err(error) => {
+                machine.fail(error);
+                machine.take_closed()
+            }
+        };
+        if event.is_some() {
+            *start = end;
+        }
+        event.map(Event::Closed)
+    }
+
+    /// After our close frame: throws away what comes until the peer's.
+    fn await_close(&mut self) {
+        while let Phase::Closing = self.machine.phase {
+            match self.decoder.decode(&mut self.input.bytes[self.input.start..]) {
+                Ok((used, item)) => {
+                    self.input.start += used;
+                    match item {
+                        Some(Incoming::Close { code, .. }) => self.machine.peer_closed(code),
+                        Some(_) => {}
+                        None => break,
+                    }
+                }
+                Err(error) => self.machine.fail(error),
+            }
+        }
+        self.forget();
+    }
+
+    /// Throws away bytes that nobody will read.
+    fn forget(&mut self) {
+        if self.machine.is_ending() {
+            self.input.clear();
+            self.input.release();
+        }
+    }
+}
+
+/// So many bytes may lie behind a request that is unanswered.
+const MAX_AHEAD: usize = 16 * 1024;

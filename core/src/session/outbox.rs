@@ -1,0 +1,139 @@
+//! Bytes that are to leave: shared frames and small chunks of the session's own, in order.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use crate::frame::Frame;
+
+/// A queue that bytes leave from the front, however many at a time.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    chunks: VecDeque<Chunk>,
+    /// How much of the first chunk has left.
+    sent: usize,
+    /// Bytes of all chunks, without what has left.
+    bytes: usize,
+    /// How many pongs wait.
+    pongs: u32,
+    /// Which chunk the newest pong is, counted like `gone`.
+    newest_pong: u32,
+    /// How many chunks have left, wrapping.
+    gone: u32,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Frame(Frame),
+    Pong(Box<[u8]>),
+    /// An HTTP response, a ping or close frame: never dropped.
+    Own(Box<[u8]>),
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Frame(frame) => frame.bytes(),
+            Self::Pong(bytes) | Self::Own(bytes) => bytes,
+        }
+    }
+}
+
+impl Outbox {
+    /// Bytes that wait.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    pub(super) fn push_frame(&mut self, frame: &Frame) {
+        self.push(Chunk::Frame(frame.clone()));
+    }
+
+    pub(super) fn push_own(&mut self, bytes: Vec<u8>) {
+        self.push(Chunk::Own(bytes.into_boxed_slice()));
+    }
+
+    /// Queues a pong. When [`MAX_PONGS`] wait it takes the place of the newest of them: only the most recent ping need
+    /// be answered (RFC 6455 §5.5.3).
+    pub(super) fn push_pong(&mut self, bytes: Vec<u8>) {
+        let bytes = bytes.into_boxed_slice();
+        if self.pongs >= MAX_PONGS {
+            // It is not half sent: only the first chunk can be, and there are more pongs before this one.
+            let index = self.newest_pong.wrapping_sub(self.gone) as usize;
+            if let Some(chunk @ Chunk::Pong(_)) = self.chunks.get_mut(index) {
+                self.bytes = self.bytes + bytes.len() - chunk.bytes().len();
+                *chunk = Chunk::Pong(bytes);
+                return;
+            }
+        }
+        self.pongs += 1;
+        self.newest_pong = self.gone.wrapping_add(self.chunks.len() as u32);
+        self.push(Chunk::Pong(bytes));
+    }
+
+    /// Drops the frames of which nothing has left.
+    pub(super) fn drop_frames(&mut self) {
+        let mut half_sent = self.sent > 0;
+        self.chunks.retain(|chunk| std::mem::take(&mut half_sent) || !matches!(chunk, Chunk::Frame(_)));
+        self.bytes = self.chunks.iter().map(|chunk| chunk.bytes().len()).sum::<usize>() - self.sent;
+        let newest = self.chunks.iter().rposition(|chunk| matches!(chunk, Chunk::Pong(_))).unwrap_or(0);
+        self.newest_pong = self.gone.wrapping_add(newest as u32);
+        self.shrink();
+    }
+
+    /// Fills `slices` with what is next; returns how many were filled.
+    pub(super) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut filled = 0;
+        for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
+            let skip = if filled == 0 { self.sent } else { 0 };
+            *slice = IoSlice::new(&chunk.bytes()[skip..]);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// `n` bytes have left; more than wait count as all of them.
+    pub(super) fn advance(&mut self, n: usize) {
+        let mut left = n.min(self.bytes);
+        self.bytes -= left;
+        while let Some(chunk) = self.chunks.front() {
+            let rest = chunk.bytes().len() - self.sent;
+            if left < rest {
+                self.sent += left;
+                return;
+            }
+            left -= rest;
+            self.sent = 0;
+            self.gone = self.gone.wrapping_add(1);
+            if let Some(Chunk::Pong(_)) = self.chunks.pop_front() {
+                self.pongs -= 1;
+            }
+        }
+        self.shrink();
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn push(&mut self, chunk: Chunk) {
+        self.bytes += chunk.bytes().len();
+        self.chunks.push_back(chunk);
+    }
+
+    /// Gives memory back, except for so little that a connection with steady traffic need not ask for it anew.
+    fn shrink(&mut self) {
+        if self.chunks.is_empty() && self.chunks.capacity() > KEPT_CHUNKS {
+            self.chunks = VecDeque::new();
+        }
+    }
+}
+
+/// How many pongs wait at most.
+const MAX_PONGS: u32 = 16;
+
+/// Room for so many chunks is kept when the queue is empty.
+const KEPT_CHUNKS: usize = 4;

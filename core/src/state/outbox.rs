@@ -1,0 +1,136 @@
+//! What is to be done next, in order.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use crate::error::CloseReason;
+use crate::frame::Frame;
+use crate::http::Response;
+use crate::id::ConnId;
+
+/// What the host has to do; see `Hub::poll_output`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Output<'a> {
+    /// Send this frame to each of these connections.
+    Deliver {
+        /// To whom. Fixed when it was published.
+        to: &'a [ConnId],
+        /// What: encoded once, whatever the number of receivers.
+        frame: &'a Frame,
+    },
+    /// A connection whose admission had been put off is admitted: answer its upgrade.
+    Open {
+        /// Which.
+        conn: ConnId,
+        /// How to answer.
+        admitted: Admitted,
+    },
+    /// A connection whose admission had been put off is refused: answer its request with this.
+    Refuse {
+        /// Which.
+        conn: ConnId,
+        /// The answer.
+        response: &'a Response,
+    },
+    /// An HTTP request whose answer had been put off is answered.
+    Respond {
+        /// On which connection.
+        conn: ConnId,
+        /// The answer.
+        response: &'a Response,
+    },
+    /// Close this connection. Nothing more is delivered to it; tell the hub by `handle_close` when it is gone.
+    Close {
+        /// Which.
+        conn: ConnId,
+        /// Why; has the code and the text for the close frame.
+        reason: CloseReason,
+    },
+}
+
+/// How to answer the upgrade of a connection that is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Admitted {
+    /// The subprotocol to name in the answer, if any.
+    pub protocol: Option<&'static str>,
+    /// Longest message to take from it, in bytes.
+    pub max_message: usize,
+}
+
+impl Admitted {
+    pub(crate) const fn new(protocol: Option<&'static str>, max_message: usize) -> Self {
+        Self { protocol, max_message }
+    }
+}
+
+#[derive(Debug)]
+enum Entry {
+    One(ConnId, Frame),
+    Many(Range<usize>, Frame),
+    Open(ConnId, Admitted),
+    Refuse(ConnId, Response),
+    Respond(ConnId, Response),
+    Close(ConnId, CloseReason),
+}
+
+/// The queue of outputs. Receivers of broadcasts stand in one long list, used again once all is drained, so a delivery
+/// allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    queue: VecDeque<Entry>,
+    targets: Vec<ConnId>,
+    current: Option<Entry>,
+}
+
+impl Outbox {
+    pub(crate) fn deliver(&mut self, to: ConnId, frame: Frame) {
+        self.queue.push_back(Entry::One(to, frame));
+    }
+
+    /// To all of `to` but the one at `skip`.
+    pub(crate) fn deliver_all(&mut self, to: &[ConnId], skip: Option<usize>, frame: Frame) {
+        let start = self.targets.len();
+        match skip {
+            Some(at) => {
+                self.targets.extend_from_slice(&to[..at]);
+                self.targets.extend_from_slice(&to[at + 1..]);
+            }
+            None => self.targets.extend_from_slice(to),
+        }
+        self.queue.push_back(Entry::Many(start..self.targets.len(), frame));
+    }
+
+    pub(crate) fn open(&mut self, conn: ConnId, admitted: Admitted) {
+        self.queue.push_back(Entry::Open(conn, admitted));
+    }
+
+    pub(crate) fn refuse(&mut self, conn: ConnId, response: Response) {
+        self.queue.push_back(Entry::Refuse(conn, response));
+    }
+
+    pub(crate) fn respond(&mut self, conn: ConnId, response: Response) {
+        self.queue.push_back(Entry::Respond(conn, response));
+    }
+
+    pub(crate) fn close(&mut self, conn: ConnId, reason: CloseReason) {
+        self.queue.push_back(Entry::Close(conn, reason));
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<Output<'_>> {
+        self.current = self.queue.pop_front();
+        let Some(current) = &self.current else {
+            self.targets.clear();
+            return None;
+        };
+        Some(match current {
+            Entry::One(to, frame) => Output::Deliver { to: std::slice::from_ref(to), frame },
+            Entry::Many(range, frame) => Output::Deliver { to: &self.targets[range.clone()], frame },
+            Entry::Open(conn, admitted) => Output::Open { conn: *conn, admitted: *admitted },
+            Entry::Refuse(conn, response) => Output::Refuse { conn: *conn, response },
+            Entry::Respond(conn, response) => Output::Respond { conn: *conn, response },
+            Entry::Close(conn, reason) => Output::Close { conn: *conn, reason: *reason },
+        })
+    }
+}
