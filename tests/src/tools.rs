@@ -91,8 +91,7 @@ pub fn rooms() -> Option<&'static Path> {
     static ROOMS: OnceLock<Option<PathBuf>> = OnceLock::new();
     let rooms = ROOMS.get_or_init(|| {
         let named = env::var_os("CHANSON_ROOMS").map(PathBuf::from);
-        let examples = workspace().join("io-mio/examples");
-        let is_there = examples.join("rooms.rs").exists() || examples.join("rooms").exists();
+        let is_there = workspace().join("io-mio/Cargo.toml").exists();
         named.or_else(|| is_there.then(|| example("chanson-mio", "rooms")))
     });
     if rooms.is_none() {
