@@ -10,6 +10,7 @@
 pub mod client;
 pub mod expect;
 pub mod json;
+pub mod memory;
 pub mod player;
 pub mod runner;
 pub mod scenario;
