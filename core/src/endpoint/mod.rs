@@ -186,6 +186,9 @@ impl<S> Endpoint<S> {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest; `None` when nothing is waiting.
     pub fn poll_timeout(&self) -> Option<Instant> {
+        if !self.sessions.resumed.is_empty() {
+            return Some(self.sessions.now);
+        }
         self.sessions.timers.next().into_iter().chain(self.hub.poll_timeout()).min()
     }
 
@@ -223,12 +226,16 @@ impl<S> Endpoint<S> {
         self.sessions.get(conn).map_or(0, |entry| entry.session.pending(slices))
     }
 
-    /// That many of the pending bytes have left.
+    /// That many of the pending bytes have left. If more can be read because of that (pipelined requests behind long
+    /// answers), [`poll_timeout`](Self::poll_timeout) is due at once.
     pub fn advance(&mut self, now: Instant, conn: ConnId, sent: usize) {
         self.sessions.tick(now);
         let now = self.sessions.now;
         if let Some(entry) = self.sessions.get_mut(conn) {
             entry.session.advance(now, sent);
+            if !entry.session.is_open() && !entry.session.is_finished() {
+                self.sessions.resumed.push(conn);
+            }
             self.sessions.recount(conn);
             self.sessions.watch(conn);
         }

@@ -207,7 +207,8 @@ const UPGRADE: [(&str, &str); 4] = [
 
 #[test]
 fn upgrades() {
-    let with = |change: &dyn Fn(&mut Vec<(&'static str, &'static str)>)| {
+    type Headers = Vec<(&'static str, &'static str)>;
+    let with = |change: &dyn Fn(&mut Headers)| {
         let mut headers = UPGRADE.to_vec();
         change(&mut headers);
         Request::new("GET", "/", &headers, b"").websocket()
@@ -215,7 +216,7 @@ fn upgrades() {
     assert_eq!(with(&|_| {}), Ok(()));
     assert_eq!(with(&|headers| headers[2].1 = "AAAAAAAAAAAAAAAAAAAAAB=="), Ok(()), "left-over bits");
     for missing in [0, 1, 3] {
-        let result = with(&|headers| drop(headers.remove(missing)));
+        let result = with(&|headers| _ = headers.remove(missing));
         assert_eq!(result, Err(UpgradeError::NotAnUpgrade), "{missing}");
     }
     assert_eq!(with(&|headers| headers[0].1 = "websockets"), Err(UpgradeError::NotAnUpgrade));
@@ -223,7 +224,7 @@ fn upgrades() {
     for version in ["12", "14", "", "13, 8"] {
         assert_eq!(with(&|headers| headers[3].1 = version), Err(UpgradeError::Version), "{version}");
     }
-    assert_eq!(with(&|headers| drop(headers.remove(2))), Err(UpgradeError::Key));
+    assert_eq!(with(&|headers| _ = headers.remove(2)), Err(UpgradeError::Key));
     assert_eq!(with(&|headers| headers.push(headers[2])), Err(UpgradeError::Key));
     for key in [
         "",

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::mount::Protocol;
+use super::mount::{Mount, Protocol};
 use super::{Failed, Hub, guard, guard_outcome};
 use crate::channel::{Leave, Refuse};
 use crate::connect::{Accept, Connect, PROTOCOL};
@@ -168,8 +168,7 @@ impl<S> Hub<S> {
         if !mount.origin.allows_request(request) {
             return forbidden();
         }
-        let query = || request.query_params().filter(|(name, _)| name == "vsn");
-        let Some(vsn) = Vsn::from_param(query().last().map(|(_, vsn)| vsn).as_deref()) else { return forbidden() };
+        let Some(vsn) = vsn(mount, request) else { return forbidden() };
         let Some(entry) = self.state.conns.get_mut(conn) else { return forbidden() };
         (entry.mount, entry.vsn, entry.offers_token) = (index as u16, vsn, offers_token);
         keep_params(&mut entry.details, request, params);
@@ -275,6 +274,17 @@ impl<S> Hub<S> {
         if let Some(ticket) = ticket {
             self.state.tickets.take(ticket);
         }
+    }
+}
+
+/// The last `vsn` counts, none is 1.0.0; a raw mount has none. Source: conformance `vsn_*` (phoenix 1.8.12).
+fn vsn<S>(mount: &Mount<S>, request: &Request<'_>) -> Option<Vsn> {
+    match mount.protocol {
+        Protocol::Channels(_) => {
+            let given = request.query_params().filter(|(name, _)| name == "vsn").last();
+            Vsn::from_param(given.map(|(_, vsn)| vsn).as_deref())
+        }
+        Protocol::Raw(_) => Some(Vsn::V1),
     }
 }
 

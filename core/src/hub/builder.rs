@@ -98,6 +98,9 @@ impl<S> Builder<S> {
     /// A path, a topic pattern or a set of them that makes no sense, named; no seed.
     pub fn build(self) -> Result<Hub<S>, BuildError> {
         let seed = self.seed.ok_or(BuildError::NoSeed)?;
+        if self.mounts.len() > MOST || self.mounts.iter().any(|mount| mount.channel_count() > MOST) {
+            return Err(BuildError::TooMany);
+        }
         let served = self.mounts.into_iter().map(Served::new).collect::<Result<Vec<_>, _>>()?;
         let mut state = State::new(self.capacity, seed);
         if self.preallocate {
@@ -132,12 +135,17 @@ impl<S> Served<S> {
     }
 }
 
+/// Most mounts of a hub, and most channels of a mount: they are numbered in 16 bits.
+const MOST: usize = u16::MAX as usize;
+
 /// Why a hub cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
     /// No seed was given; see [`Builder::seed`].
     NoSeed,
+    /// More than 65,535 mounts, or channels on one mount.
+    TooMany,
     /// A mount's path is no path.
     Path(Box<str>, RouteError),
     /// A channel's pattern is no pattern.
@@ -150,6 +158,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSeed => f.write_str("no seed for the hub's randomness"),
+            Self::TooMany => f.write_str("more than 65,535 mounts, or channels on one mount"),
             Self::Path(path, error) => write!(f, "mount `{path}`: {error}"),
             Self::Pattern(pattern, error) => write!(f, "channel `{pattern}`: {error}"),
             Self::Topics(path, error) => write!(f, "mount `{path}`: {error}"),

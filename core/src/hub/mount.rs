@@ -84,6 +84,13 @@ impl<S> Mount<S> {
         }
     }
 
+    pub(super) const fn channel_count(&self) -> usize {
+        match &self.protocol {
+            Protocol::Channels(channels) => channels.len(),
+            Protocol::Raw(_) => 0,
+        }
+    }
+
     /// Adds a channel. Of several whose patterns match a topic, the one added first serves it. Ignored on a raw mount.
     #[must_use]
     pub fn channel(mut self, channel: Channel<S>) -> Self {

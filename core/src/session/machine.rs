@@ -17,7 +17,8 @@ pub(super) struct Machine {
     pub(super) outbox: Outbox,
     /// The end that is to be told.
     closed: Option<CloseReason>,
-    deadline: Option<Instant>,
+    /// [`NEVER`] if there is none.
+    deadline: Instant,
     now: Instant,
     /// Whether the peer sends no more.
     eof: bool,
@@ -58,7 +59,7 @@ impl Machine {
             phase: Phase::Http(Box::default()),
             outbox: Outbox::default(),
             closed: None,
-            deadline: Some(now + config.handshake_timeout),
+            deadline: now + config.handshake_timeout,
             now,
             eof: false,
         }
@@ -73,8 +74,8 @@ impl Machine {
         Limits { head: self.config.max_head, headers: self.config.max_headers, body: self.config.max_body }
     }
 
-    pub(super) const fn deadline(&self) -> Option<Instant> {
-        self.deadline
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        (self.deadline != NEVER).then_some(self.deadline)
     }
 
     /// The end, once.
@@ -116,7 +117,7 @@ impl Machine {
         }
         exchange.begun = true;
         if exchange.served {
-            self.deadline = Some(self.now + self.config.handshake_timeout);
+            self.deadline = self.now + self.config.handshake_timeout;
         }
     }
 
@@ -127,7 +128,7 @@ impl Machine {
 
     /// A request is whole: for as long as it is not answered, no time runs.
     pub(super) fn request_came(&mut self) {
-        self.deadline = self.eof.then_some(self.now + self.config.close_timeout);
+        self.deadline = if self.eof { self.now + self.config.close_timeout } else { NEVER };
     }
 
     /// A request cannot be read: it is answered, and that is the end.
@@ -176,7 +177,7 @@ impl Machine {
         let closing = exchange.closing;
         self.outbox.push_own(response);
         self.phase = Phase::Open;
-        self.deadline = None;
+        self.deadline = NEVER;
         if let Some(reason) = closing {
             self.close(reason);
         }
@@ -223,7 +224,7 @@ impl Machine {
             Phase::Http(exchange) if exchange.reader.is_complete() => {
                 if exchange.closing.is_none() {
                     exchange.closing = Some(reason);
-                    self.deadline = Some(self.now + self.config.close_timeout);
+                    self.deadline = self.now + self.config.close_timeout;
                 }
             }
             Phase::Http(_) => self.end(Phase::Flushing, reason),
@@ -249,7 +250,7 @@ impl Machine {
         let again = std::mem::replace(&mut self.eof, true);
         match &self.phase {
             Phase::Http(_) if again => self.end(Phase::Finished, CloseReason::TransportEof),
-            Phase::Http(_) if self.is_pending() => self.deadline = Some(self.now + self.config.close_timeout),
+            Phase::Http(_) if self.is_pending() => self.deadline = self.now + self.config.close_timeout,
             // What has come before is still to be read.
             Phase::Http(_) | Phase::Open => {}
             // An answer to an HTTP client may still be on its way.
@@ -284,7 +285,7 @@ impl Machine {
                 self.restart_exchange()
             }
             Phase::Closing | Phase::Lingering if self.outbox.is_empty() => {
-                self.deadline = Some(self.now + self.config.close_timeout);
+                self.deadline = self.now + self.config.close_timeout;
             }
             Phase::Flushing if self.outbox.is_empty() => self.enter(Phase::Finished),
             Phase::Closing | Phase::Lingering | Phase::Flushing => self.extend_deadline(n),
@@ -294,18 +295,16 @@ impl Machine {
 
     /// Time has passed: does what is due, until nothing is.
     pub(super) fn timeout(&mut self) {
-        while self.deadline.is_some_and(|deadline| deadline <= self.now) {
-            self.deadline = None;
+        while self.deadline().is_some_and(|deadline| deadline <= self.now) {
+            self.deadline = NEVER;
             match &self.phase {
-                Phase::Http(exchange) => match exchange.closing {
-                    _ if exchange.reader.is_complete() => {
-                        let reason = exchange.closing.unwrap_or(CloseReason::TransportEof);
-                        self.end(Phase::Finished, reason);
-                    }
-                    _ if exchange.begun => self.refuse(408, PeerError::HandshakeTimeout),
-                    _ if exchange.served => self.end(Phase::Finished, CloseReason::IdleTimeout),
-                    _ => self.end(Phase::Finished, CloseReason::Violation(PeerError::HandshakeTimeout)),
-                },
+                Phase::Http(exchange) if exchange.reader.is_complete() => {
+                    let reason = exchange.closing.unwrap_or(CloseReason::TransportEof);
+                    self.end(Phase::Finished, reason);
+                }
+                Phase::Http(exchange) if exchange.begun => self.refuse(408, PeerError::HandshakeTimeout),
+                Phase::Http(exchange) if exchange.served => self.end(Phase::Finished, CloseReason::IdleTimeout),
+                Phase::Http(_) => self.end(Phase::Finished, CloseReason::Violation(PeerError::HandshakeTimeout)),
                 Phase::Open => {}
                 Phase::Closing | Phase::Lingering | Phase::Flushing | Phase::Finished => self.enter(Phase::Finished),
             }
@@ -317,16 +316,16 @@ impl Machine {
         let Phase::Http(exchange) = &self.phase else { return };
         if exchange.served {
             let after = if exchange.begun { self.config.handshake_timeout } else { self.config.keep_alive_timeout };
-            self.deadline = Some(self.now + after);
+            self.deadline = self.now + after;
         }
     }
 
     /// Each byte that leaves buys time, so that a slow reader gets what it is owed; one that only pretends to read does
     /// not live on that.
     fn extend_deadline(&mut self, n: usize) {
-        let Some(deadline) = self.deadline else { return };
+        let Some(deadline) = self.deadline() else { return };
         let bought = self.config.close_timeout / BYTES_PER_TIMEOUT * n.min(BYTES_PER_TIMEOUT as usize) as u32;
-        self.deadline = Some((deadline + bought).min(self.now + self.config.close_timeout));
+        self.deadline = (deadline + bought).min(self.now + self.config.close_timeout);
     }
 
     /// Enters a state behind which no event comes but the end.
@@ -350,13 +349,16 @@ impl Machine {
         if over {
             self.phase = Phase::Finished;
             self.outbox.clear();
-            self.deadline = None;
+            self.deadline = NEVER;
         } else {
             self.phase = phase;
-            self.deadline = Some(self.now + self.config.close_timeout);
+            self.deadline = self.now + self.config.close_timeout;
         }
     }
 }
+
+/// The last moment there is: time does not get beyond it.
+const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 /// With so many bytes of answers waiting, the next pipelined request is not read.
 const MAX_BACKLOG: usize = 64 * 1024;

@@ -112,7 +112,7 @@ impl Session {
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest. An open WebSocket has no time limit here.
-    pub const fn poll_timeout(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<Instant> {
         self.machine.deadline()
     }
 

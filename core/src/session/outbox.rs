@@ -15,10 +15,8 @@ pub(super) struct Outbox {
     bytes: usize,
     /// How many pongs wait.
     pongs: u32,
-    /// Which chunk the newest pong is, counted like `gone`.
+    /// Which chunk the newest pong is; of no meaning if none waits.
     newest_pong: u32,
-    /// How many chunks have left, wrapping.
-    gone: u32,
 }
 
 #[derive(Debug)]
@@ -62,15 +60,14 @@ impl Outbox {
         let bytes = bytes.into_boxed_slice();
         if self.pongs >= MAX_PONGS {
             // It is not half sent: only the first chunk can be, and there are more pongs before this one.
-            let index = self.newest_pong.wrapping_sub(self.gone) as usize;
-            if let Some(chunk @ Chunk::Pong(_)) = self.chunks.get_mut(index) {
+            if let Some(chunk @ Chunk::Pong(_)) = self.chunks.get_mut(self.newest_pong as usize) {
                 self.bytes = self.bytes + bytes.len() - chunk.bytes().len();
                 *chunk = Chunk::Pong(bytes);
                 return;
             }
         }
         self.pongs += 1;
-        self.newest_pong = self.gone.wrapping_add(self.chunks.len() as u32);
+        self.newest_pong = self.chunks.len() as u32;
         self.push(Chunk::Pong(bytes));
     }
 
@@ -80,7 +77,7 @@ impl Outbox {
         self.chunks.retain(|chunk| std::mem::take(&mut half_sent) || !matches!(chunk, Chunk::Frame(_)));
         self.bytes = self.chunks.iter().map(|chunk| chunk.bytes().len()).sum::<usize>() - self.sent;
         let newest = self.chunks.iter().rposition(|chunk| matches!(chunk, Chunk::Pong(_))).unwrap_or(0);
-        self.newest_pong = self.gone.wrapping_add(newest as u32);
+        self.newest_pong = newest as u32;
         self.shrink();
     }
 
@@ -107,7 +104,7 @@ impl Outbox {
             }
             left -= rest;
             self.sent = 0;
-            self.gone = self.gone.wrapping_add(1);
+            self.newest_pong = self.newest_pong.saturating_sub(1);
             if let Some(Chunk::Pong(_)) = self.chunks.pop_front() {
                 self.pongs -= 1;
             }
@@ -117,6 +114,11 @@ impl Outbox {
 
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.chunks.capacity()
     }
 
     fn push(&mut self, chunk: Chunk) {

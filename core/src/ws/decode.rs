@@ -46,7 +46,7 @@ pub enum Incoming<'a> {
 pub struct Decoder {
     fragments: Option<Box<Fragments>>,
     frame: Option<Frame>,
-    max_message: usize,
+    max_message: u32,
     utf8: Utf8,
     role: Role,
     rsv1: bool,
@@ -65,9 +65,9 @@ struct Fragments {
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     /// Payload bytes that are still to be used.
-    len: usize,
+    len: u32,
     /// How many of them have come before, are unmasked and checked, and stay in the input.
-    seen: usize,
+    seen: u32,
     mask: Option<[u8; 4]>,
     kind: Kind,
     compressed: bool,
@@ -89,8 +89,10 @@ enum Kind {
 }
 
 impl Decoder {
-    /// A decoder for what comes in to `role`. A message may have `max_message` bytes, all its fragments together.
+    /// A decoder for what comes in to `role`. A message may have `max_message` bytes, all its fragments together; 4 GiB at
+    /// most.
     pub const fn new(role: Role, max_message: usize) -> Self {
+        let max_message = if max_message > u32::MAX as usize { u32::MAX } else { max_message as u32 };
         let utf8 = Utf8::new();
         Self { fragments: None, frame: None, max_message, utf8, role, rsv1: false }
     }
@@ -118,13 +120,18 @@ impl Decoder {
                 used += size;
                 continue;
             };
-            let come = frame.len.min(input.len() - used);
-            let fresh = &mut input[used + frame.seen..used + come];
+            let (len, seen) = (frame.len as usize, frame.seen as usize);
+            let come = len.min(input.len() - used);
+            if come < seen {
+                // The caller has not kept what was left: nothing can be said until it is there again.
+                return Ok((used, None));
+            }
+            let fresh = &mut input[used + seen..used + come];
             if let Some(key) = frame.mask {
-                mask::apply(key, frame.seen, fresh);
+                mask::apply(key, seen, fresh);
             }
             self.check_text(&frame, fresh)?;
-            let whole = come == frame.len;
+            let whole = come == len;
             if let Kind::Part { last } = frame.kind {
                 self.append(&mut frame, fresh);
                 used += come;
@@ -137,7 +144,7 @@ impl Decoder {
                     continue;
                 }
             } else {
-                frame.seen = come;
+                frame.seen = come as u32;
             }
             self.frame = Some(frame);
             if !whole {
@@ -146,7 +153,8 @@ impl Decoder {
             self.frame = None;
             break frame;
         };
-        let payload = &input[used..used + frame.len];
+        let end = used + frame.len as usize;
+        let payload = &input[used..end];
         let item = match frame.kind {
             Kind::Whole { text } => message(text, frame.compressed, payload)?,
             Kind::Part { .. } => {
@@ -157,7 +165,7 @@ impl Decoder {
             Kind::Pong => Incoming::Pong(payload),
             Kind::Close => close(payload)?,
         };
-        Ok((used + frame.len, Some(item)))
+        Ok((end, Some(item)))
     }
 
     #[cfg(test)]
@@ -224,23 +232,25 @@ impl Decoder {
     }
 
     /// The length, if it is allowed: nothing is reserved for one that is not, nor for one that is.
-    fn check_len(&self, kind: Kind, len: u64) -> Result<usize, PeerError> {
+    fn check_len(&self, kind: Kind, len: u64) -> Result<u32, PeerError> {
+        let max = self.max_message as usize;
+        let too_big = PeerError::TooBig { max };
         let (before, max, error) = match kind {
             Kind::Ping | Kind::Pong | Kind::Close => (0, MAX_CONTROL, PeerError::Protocol("control frame too long")),
-            Kind::Whole { .. } => (0, self.max_message, PeerError::TooBig { max: self.max_message }),
+            Kind::Whole { .. } => (0, max, too_big),
             Kind::Part { .. } => {
                 let before = self.fragments.as_ref().map_or(0, |fragments| fragments.bytes.len());
-                (before, self.max_message, PeerError::TooBig { max: self.max_message })
+                (before, max, too_big)
             }
         };
         let room = max.saturating_sub(before);
-        usize::try_from(len).ok().filter(|len| *len <= room).ok_or(error)
+        u32::try_from(len).ok().filter(|len| *len as usize <= room).ok_or(error)
     }
 
     /// Checks the UTF-8 of what has just come, except of what comes whole and is checked when it is handed out.
     fn check_text(&mut self, frame: &Frame, fresh: &[u8]) -> Result<(), PeerError> {
         let stream = match frame.kind {
-            Kind::Whole { text } => text && !frame.compressed && frame.seen + fresh.len() < frame.len,
+            Kind::Whole { text } => text && !frame.compressed && frame.seen as usize + fresh.len() < frame.len as usize,
             Kind::Part { .. } => self.fragments.as_ref().is_some_and(|parts| parts.text && !parts.compressed),
             Kind::Ping | Kind::Pong | Kind::Close => false,
         };
@@ -252,7 +262,7 @@ impl Decoder {
         if let Some(fragments) = self.fragments.as_deref_mut() {
             fragments.bytes.extend_from_slice(piece);
         }
-        frame.len -= piece.len();
+        frame.len -= piece.len() as u32;
         if let Some(key) = &mut frame.mask {
             key.rotate_left(piece.len() % 4);
         }

@@ -166,7 +166,7 @@ fn invalid_text_fails_before_it_is_whole() {
 #[test]
 fn memory_grows_with_what_came() {
     let mut decoder = server(usize::MAX);
-    let mut header = [&[0x02, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..], &KEY, &[1, 2, 3]].concat();
+    let mut header = [&[0x02, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff][..], &KEY, &[1, 2, 3]].concat();
     assert_eq!(decoder.decode(&mut header).unwrap(), (17, None));
     assert!(decoder.fragment_capacity() < 100);
     let empties = raw(0x00, b"").repeat(10_000);
@@ -194,6 +194,15 @@ fn a_whole_message_is_not_copied() {
     let range = input.as_ptr_range();
     let (_, Some(Incoming::Text(text))) = decoder.decode(&mut input).unwrap() else { panic!() };
     assert!(range.contains(&text.as_ptr()));
+}
+
+#[test]
+fn bytes_that_the_caller_has_lost_are_waited_for() {
+    let mut decoder = server(100);
+    let mut input = raw(0x81, b"abcdef");
+    assert_eq!(decoder.decode(&mut input[..10]).unwrap(), (6, None));
+    assert_eq!(decoder.decode(&mut input[6..8]).unwrap(), (0, None));
+    assert_eq!(decoder.decode(&mut input[6..]).unwrap(), (6, Some(Incoming::Text("abcdef"))));
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! The flags that all rooms servers have.
+
+use std::io;
+use std::time::Duration;
+
+use chanson_core::Origin;
+
+use crate::hub::Options;
+
+pub struct Flags {
+    pub host: String,
+    pub port: u16,
+    pub drain: Duration,
+    pub options: Options,
+}
+
+const USAGE: &str = "flags: --port N --host ADDR --connections N --heartbeat-timeout-ms N --origin any|same|URL \
+    --drain-ms N --threads 1";
+
+impl Flags {
+    /// From the command line.
+    ///
+    /// # Errors
+    /// A flag that is not known, or a value that makes no sense.
+    pub fn parse() -> io::Result<Self> {
+        let mut flags = Self {
+            host: "127.0.0.1".to_owned(),
+            port: 4000,
+            drain: Duration::from_secs(2),
+            options: Options::default(),
+        };
+        let mut args = std::env::args().skip(1);
+        while let Some(flag) = args.next() {
+            if flag == "--help" {
+                println!("{USAGE}");
+                std::process::exit(0);
+            }
+            let value = args.next().ok_or_else(|| wrong(&format!("{flag} needs a value; {USAGE}")))?;
+            match flag.as_str() {
+                "--port" => flags.port = number(&flag, &value)?,
+                "--host" => flags.host = value,
+                "--connections" => flags.options.connections = number(&flag, &value)?,
+                "--heartbeat-timeout-ms" => {
+                    flags.options.heartbeat_timeout = Duration::from_millis(number(&flag, &value)?);
+                }
+                "--drain-ms" => flags.drain = Duration::from_millis(number(&flag, &value)?),
+                "--origin" => {
+                    flags.options.origin = match value.as_str() {
+                        "any" => Origin::Any,
+                        "same" => Origin::Same,
+                        url => Origin::list([url]),
+                    };
+                }
+                "--threads" if value == "1" => {}
+                "--threads" => return Err(wrong("--threads: only 1 so far")),
+                _ => return Err(wrong(&format!("no such flag: {flag}; {USAGE}"))),
+            }
+        }
+        Ok(flags)
+    }
+}
+
+fn number<T: std::str::FromStr>(flag: &str, value: &str) -> io::Result<T> {
+    value.parse().map_err(|_| wrong(&format!("{flag}: {value} is no number that fits")))
+}
+
+fn wrong(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}

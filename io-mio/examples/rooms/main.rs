@@ -1,0 +1,40 @@
+//! The rooms server on the event loop: the one that checks and benchmarks run against.
+//!
+//! ```text
+//! cargo run --release -p chanson-mio --example rooms -- --port 4000
+//! ```
+
+mod flags;
+mod hub;
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use chanson_mio::{Config, Server};
+use flags::Flags;
+use hub::Rooms;
+
+fn main() -> io::Result<()> {
+    let flags = Flags::parse()?;
+    let config = Config::default().with_drain(flags.drain);
+    let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub::hub(&flags.options), config)?;
+    let mut stdout = io::stdout();
+    writeln!(stdout, "listening on {}", server.local_addr())?;
+    stdout.flush()?;
+
+    let handle = server.handle();
+    ctrlc::set_handler(move || {
+        // The server being gone already is what was wanted.
+        handle.shutdown().ok();
+    })
+    .map_err(io::Error::other)?;
+
+    let mut rooms = Rooms::default();
+    while !server.is_finished() {
+        let wait = rooms.next_due().map(|due| (due - server.now()) + Duration::from_millis(1));
+        server.poll_with(&mut rooms, wait)?;
+        let now = server.now();
+        server.act(&mut rooms, |hub, rooms| rooms.answer_due(hub, now));
+    }
+    Ok(())
+}
