@@ -1,0 +1,19 @@
+//! What the whole-system tests share: recorded conversations and a player for them.
+//!
+//! A conversation ([`scenario::Scenario`]) was recorded from another program's server. The [`player`] says the
+//! client's part of it to one of our servers and compares the answers. It knows a server only as a
+//! [`transport::Transport`], something that takes and gives bytes, so the same files run over TCP and over an
+//! in-memory world with a clock of its own.
+//!
+//! Where we differ from the recorded server on purpose, [`expect`] holds what ours does instead, and why.
+
+pub mod client;
+pub mod expect;
+pub mod json;
+pub mod memory;
+pub mod player;
+pub mod runner;
+pub mod scenario;
+pub mod tools;
+pub mod transport;
+pub mod zzz;

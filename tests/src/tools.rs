@@ -1,0 +1,192 @@
+//! Programs that the tests start.
+
+use std::env;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+
+use serde::Deserialize;
+
+use crate::transport::Tcp;
+
+/// A rooms server in a process of its own, which ends with this value.
+#[derive(Debug)]
+pub struct Rooms {
+    child: Child,
+    address: SocketAddr,
+    stderr: Arc<Mutex<String>>,
+}
+
+impl Rooms {
+    /// Starts a rooms server on a port of its own choice. `None` when there is none to start (see [`skipped`]).
+    ///
+    /// # Panics
+    /// When it does not say where it listens.
+    pub fn start(flags: &[&str]) -> Option<Self> {
+        Some(Self::start_binary(rooms()?, flags))
+    }
+
+    /// Starts that program as a rooms server.
+    ///
+    /// # Panics
+    /// When it does not say where it listens.
+    pub fn start_binary(binary: &Path, flags: &[&str]) -> Self {
+        let mut command = Command::new(binary);
+        command.args(["--port", "0"]).args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}", binary.display()));
+        let stderr = kept(child.stderr.take().expect("it is piped"));
+        let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut line = String::new();
+        let _ = stdout.read_line(&mut line);
+        let _ = kept(stdout);
+        let address = line.trim().strip_prefix("listening on ").and_then(|address| address.parse().ok());
+        let Some(address) = address else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("{} said {line:?} and not where it listens\n{}", binary.display(), said(&stderr));
+        };
+        Self { child, address, stderr }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A way to it.
+    pub fn tcp(&self) -> Tcp {
+        Tcp::new(self.address)
+    }
+
+    /// Its process.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// What it has said on stderr.
+    pub fn stderr(&self) -> String {
+        said(&self.stderr)
+    }
+}
+
+impl Drop for Rooms {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the rooms server's stderr:\n{}", self.stderr());
+        }
+    }
+}
+
+/// The rooms server: the program that `CHANSON_ROOMS` names, so that the same tests can be run against any host, or
+/// else the example of io-mio, built with the profile of this test.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn rooms() -> Option<&'static Path> {
+    static ROOMS: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let rooms = ROOMS.get_or_init(|| {
+        let named = env::var_os("CHANSON_ROOMS").map(PathBuf::from);
+        let is_there = workspace().join("io-mio/Cargo.toml").exists();
+        named.or_else(|| is_there.then(|| example("chanson-mio", "rooms")))
+    });
+    if rooms.is_none() {
+        skipped("there is no rooms server to play against");
+    }
+    rooms.as_deref()
+}
+
+/// Builds an example of a package of this workspace, with the profile and into the folder of the running test.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn example(package: &str, name: &str) -> PathBuf {
+    let exe = env::current_exe().expect("a test has a path");
+    let target = exe.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists()).expect("a target folder");
+    let profile = exe.strip_prefix(target).expect("an ancestor").components().next().expect("a profile's folder");
+    let profile = match profile.as_os_str().to_str() {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "-p", package, "--example", name, "--profile", profile, "--message-format=json"]);
+    cargo.arg("--target-dir").arg(target).current_dir(workspace()).stderr(Stdio::piped());
+    let built = cargo.output().expect("cargo runs");
+    let messages = String::from_utf8_lossy(&built.stdout);
+    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
+    let executable = artifacts.filter(|artifact| artifact.target.name == name).find_map(|artifact| artifact.executable);
+    let errors = || String::from_utf8_lossy(&built.stderr).into_owned();
+    executable.filter(|_| built.status.success()).unwrap_or_else(|| panic!("cargo cannot build {name}:\n{}", errors()))
+}
+
+/// A program that is not part of the workspace, looked for in PATH. `None` when it is not there (see [`skipped`]).
+pub fn require(tool: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let names = [tool.to_owned(), format!("{tool}{}", env::consts::EXE_SUFFIX)];
+    let mut files = env::split_paths(&path).flat_map(|folder| names.iter().map(move |name| folder.join(name)));
+    let found = files.find(|file| file.is_file());
+    if found.is_none() {
+        skipped(&format!("this needs {tool}"));
+    }
+    found
+}
+
+/// Says that the running test does not test anything, past the harness, which shows no output of tests that pass.
+///
+/// # Panics
+/// When `CI` is `true`: there all that a test needs has to be there.
+pub fn skipped(why: &str) {
+    let thread = thread::current();
+    let test = thread.name().unwrap_or("a test");
+    assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "SKIPPED: {test}: {why}");
+    let _ = std::io::stderr().write_all(format!("SKIPPED: {test}: {why}\n").as_bytes());
+}
+
+/// The root of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace")
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    target: Target,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// Reads all that a program says, so that it never waits for a reader.
+fn kept(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let into = Arc::clone(&text);
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            if let Ok(mut text) = into.lock() {
+                text.push_str(&String::from_utf8_lossy(&buffer[..n]));
+            }
+        }
+    });
+    text
+}
+
+fn said(text: &Mutex<String>) -> String {
+    text.lock().map_or_else(|_| String::new(), |text| text.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_that_is_there_is_found() {
+        assert!(require("cargo").is_some());
+    }
+}
