@@ -155,7 +155,7 @@ fn room() -> Channel<Rooms> {
             socket.reply(json!({}))
         })
         .on("stop_abnormal", |_, _| Err::<(), _>("oops"))
-        .on("crash", |_, _| panic!("crash"))
+        .on("crash", crash)
         .on("kick", |socket, msg| {
             socket.disconnect(field(msg.payload, "id").as_str().unwrap_or_default());
         })
@@ -184,10 +184,12 @@ fn join_room(socket: &mut Socket<'_, Rooms>, join: Join<'_>) -> Result<Reply, Re
         defer(socket, millis)?;
         return Ok(Reply::Later);
     }
-    match param("reply") {
-        Value::Null => Ok(Reply::empty()),
-        reply => Ok(Reply::json(&reply)),
-    }
+    let params: Value = join.payload.parse().unwrap_or_default();
+    Ok(params.get("reply").map_or_else(Reply::empty, Reply::json))
+}
+
+fn crash(_: &mut Socket<'_, Rooms>, _: Event<'_>) {
+    panic!("crash");
 }
 
 fn notifications() -> Channel<Rooms> {
