@@ -1,4 +1,60 @@
 //! Realtime channels as a state machine: no sockets, no threads, no clock, no async runtime.
+//!
+//! Topics, joins, events, replies, broadcasts, presence and heartbeats, as the Phoenix Channels protocol has them and
+//! its JavaScript client speaks them. Whoever has bytes can have channels: a game loop, a desktop program, a plain
+//! thread, an epoll loop, a test. (`chanson-mio` is a ready event loop around this crate.)
+//!
+//! # A whole server
+//!
+//! What the application does stands in its [`Channel`]s; the host moves bytes and tells the time. Here the socket is a
+//! pipe in memory, see [`memory`]; with real sockets the loop is the one in [`endpoint`].
+//!
+//! ```
+//! use chanson_core::{Channel, Hub, Mount, Refuse, Reply, memory::World};
+//! use serde_json::json;
+//!
+//! let room = Channel::new("room:*")
+//!     .join(|socket, join| {
+//!         let user = socket.param("user").ok_or(Refuse::reason("who are you?"))?.to_owned();
+//!         socket.track(&user, json!({ "online": true }))?;
+//!         Ok(Reply::empty())
+//!     })
+//!     .on("new_msg", |socket, msg| socket.broadcast("new_msg", msg.payload))
+//!     .on("ping", |socket, msg| socket.reply(msg.payload));
+//! let hub: Hub = Hub::builder().seed([7; 32]).mount(Mount::channels("/socket").channel(room)).build()?;
+//!
+//! let mut world = World::new(hub);
+//! let ann = world.connect("/socket?vsn=2.0.0&user=ann");
+//! world.send(ann, r#"["1","1","room:a","phx_join",{}]"#);
+//! world.send(ann, r#"["1","2","room:a","new_msg",{"text":"hi"}]"#);
+//! let got = world.recv(ann);
+//! assert_eq!(got[0], r#"["1","1","room:a","phx_reply",{"status":"ok","response":{}}]"#);
+//! assert!(got[1].starts_with(r#"[null,null,"room:a","presence_diff",{"joins":{"ann":"#));
+//! assert_eq!(got[2], r#"[null,null,"room:a","new_msg",{"text":"hi"}]"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Three doors
+//!
+//! - [`Hub`], message level: the host has a WebSocket library of its own and hands over whole messages.
+//! - [`session::Session`], byte level: one connection, HTTP and WebSocket, without a hub.
+//! - [`Endpoint`], a hub and its sessions together: what a single-threaded host holds.
+//!
+//! The verbs are the same at each: `handle_*(now, …)` says that something happened and is never refused, plain verbs
+//! (`broadcast`, `answer`) want something, `poll_*` says what to do next and when.
+//!
+//! # What holds
+//!
+//! - Time is an argument ([`time::Instant`]), randomness a seed: the same inputs give the same outputs.
+//! - Everything that grows has a bound in [`Capacity`]; hitting one is an ordinary answer by name.
+//! - A message is encoded once per wire form in use, however many connections get it, and a payload that passes
+//!   through is never parsed into a tree.
+//! - A handler that fails or panics ends its join, nothing else. (Panics have to unwind for that; each still runs the
+//!   program's panic hook.)
+//!
+//! A module imports only from those below it: `memory`, `endpoint`, `hub`, then what handlers see (`channel`,
+//! `socket`, `connect`, `raw`), `state` (the tables), `pubsub`, `presence`, `session`, the wire formats (`wire`,
+//! `http`, `ws`), and the ground (`topic`, `payload`, `frame`, `time`, `error`).
 #![forbid(unsafe_code)]
 
 mod channel;

@@ -11,6 +11,7 @@ pub mod client;
 pub mod expect;
 pub mod json;
 pub mod memory;
+pub mod node;
 pub mod player;
 pub mod runner;
 pub mod scenario;

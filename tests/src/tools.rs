@@ -42,7 +42,7 @@ impl Rooms {
         let mut line = String::new();
         let _ = stdout.read_line(&mut line);
         let _ = kept(stdout);
-        let address = line.trim().strip_prefix("listening on ").and_then(|address| address.parse().ok());
+        let address = line.split([' ', '/', '\n']).find_map(|word| word.parse().ok());
         let Some(address) = address else {
             let _ = child.kill();
             let _ = child.wait();
@@ -79,6 +79,17 @@ impl Drop for Rooms {
         if thread::panicking() {
             eprintln!("the rooms server's stderr:\n{}", self.stderr());
         }
+    }
+}
+
+impl Rooms {
+    /// Ends it as an operator would (SIGTERM) or, where there are no signals, at once; waits until it has ended.
+    pub fn stop(mut self) {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
     }
 }
 
