@@ -49,7 +49,7 @@ function leave() {
   channel = null;
   joinedOnce = false;
   [messages, outbox] = [[], []];
-  for (const name of [...typists.keys()]) stoppedTyping(name);
+  [...typists.keys()].forEach(stoppedTyping);
   presence.people.clear();
   remember("sessionStorage", "here", "");
   document.title = "Chanson";
@@ -196,8 +196,9 @@ function showLink(refusal) {
   if (!channel) return;
   clearTimeout(countdown);
   const link = linkState();
+  if (link !== "online") [...typists.keys()].forEach(stoppedTyping);
   const seconds = Math.max(1, Math.ceil((socket.retryAt - Date.now()) / 1000));
-  const words = { online: "online", connecting: "connecting…", closed: "closed by the server", offline: `offline — trying again in ${seconds} s` };
+  const words = { online: "online", connecting: "connecting…", closed: "closed by the server", offline: `offline, retry in ${seconds} s` };
   document.body.dataset.link = link === "closed" ? "offline" : link;
   $("status").textContent = words[link];
   if (!joinedOnce) return showJoining(words[link]);

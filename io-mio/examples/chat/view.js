@@ -85,7 +85,7 @@ export class Talk {
 
   #pending(entry) {
     const item = make("li", `msg own pending ${entry.state}`, make("p", "text", ...withLinks(entry.text)));
-    const words = { waiting: "waits for the connection", sending: "sending…", failed: `not sent: ${entry.reason}` };
+    const words = { waiting: "waiting for the connection", sending: "sending…", failed: `not sent: ${entry.reason}` };
     const note = make("p", "note", words[entry.state]);
     if (entry.state === "failed") {
       note.append(button("Try again", () => this.onagain(entry)), button("Delete", () => this.ondelete(entry)));
@@ -126,13 +126,15 @@ export class People {
     $("people-button").addEventListener("click", () => this.#open(true));
     $("people-close").addEventListener("click", () => this.#open(false));
     $("backdrop").addEventListener("click", () => this.#open(false));
-    $("people").addEventListener("keydown", (event) => event.key === "Escape" && this.#open(false));
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && document.body.classList.contains("sheet-open")) this.#open(false);
+    });
   }
 
   show(names, me) {
     const sorted = [...names].sort((a, b) => (b === me) - (a === me) || a.localeCompare(b));
     $("people-list").replaceChildren(...sorted.map((name) => person(name, name === me)));
-    $("faces").replaceChildren(...sorted.slice(0, 3).map(avatar));
+    $("faces").replaceChildren(...sorted.slice(0, 2).map(avatar));
     $("count").textContent = `${names.length}`;
     $("people-title").dataset.count = `${names.length}`;
   }
@@ -180,9 +182,9 @@ function firstLetter(word = "") {
 
 /** The same name has the same colour on every screen. */
 function hueOf(name) {
-  let hash = 7;
-  for (const char of name) hash = (hash * 31 + char.codePointAt(0)) % 9973;
-  return (hash * 137.5) % 360; // the golden angle, so that similar names do not look alike
+  let hash = 0x811c9dc5; // FNV-1a
+  for (const char of name) hash = Math.imul(hash ^ char.codePointAt(0), 0x01000193) >>> 0;
+  return hash % 360;
 }
 
 function withLinks(text) {
@@ -221,5 +223,5 @@ function make(tag, className, ...children) {
   return element;
 }
 
-const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const TIME = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const ONLY_EMOJI = /^(\p{Extended_Pictographic}[\p{Emoji_Modifier}\uFE0F\u200D]*){1,4}$/u;
