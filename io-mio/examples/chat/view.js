@@ -184,7 +184,7 @@ function firstLetter(word = "") {
 function hueOf(name) {
   let hash = 0x811c9dc5; // FNV-1a
   for (const char of name) hash = Math.imul(hash ^ char.codePointAt(0), 0x01000193) >>> 0;
-  return hash % 360;
+  return (hash % 12) * 30 + 15; // twelve hues that can be told apart
 }
 
 function withLinks(text) {
