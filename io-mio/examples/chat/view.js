@@ -140,6 +140,7 @@ export class People {
   }
 
   #open(open) {
+    document.body.classList.add("sheet-moves"); // only then: it should not slide when a window becomes narrow
     document.body.classList.toggle("sheet-open", open);
     $("people-button").setAttribute("aria-expanded", `${open}`);
     $(open ? "people-close" : "people-button").focus();
@@ -182,8 +183,8 @@ function firstLetter(word = "") {
 
 /** The same name has the same colour on every screen. */
 function hueOf(name) {
-  let hash = 0x811c9dc5; // FNV-1a
-  for (const char of name) hash = Math.imul(hash ^ char.codePointAt(0), 0x01000193) >>> 0;
+  let hash = 5381;
+  for (const char of name) hash = (Math.imul(hash, 33) + char.codePointAt(0)) >>> 0;
   return (hash % 12) * 30 + 15; // twelve hues that can be told apart
 }
 
