@@ -18,7 +18,7 @@ let room = "";
 let joinedOnce = false; // in this room; tells a first join from one after a loss
 let caughtUp = false; // since the last join the history has come
 let messages = []; // {name, text, at}, oldest first, as the server said them
-let outbox = []; // {text, state, reason?}: what I wrote and have not seen come back
+let outbox = []; // {text, state, tries, reason?}: what I wrote and have not seen come back
 let unseen = 0; // messages that came while the page was hidden
 const typists = new Map(); // name → timer that forgets them
 
@@ -127,7 +127,7 @@ function stoppedTyping(name) {
 // ---- what goes out
 
 function say(text) {
-  const entry = { text, state: "waiting" };
+  const entry = { text, state: "waiting", tries: 0 };
   outbox.push(entry);
   flush();
   talk.toEnd();
@@ -140,10 +140,12 @@ function flush() {
 
 async function send(entry) {
   entry.state = "sending";
+  entry.tries += 1;
   const { status, response } = await channel.push("new_msg", { text: entry.text });
   if (!outbox.includes(entry)) return; // the broadcast was quicker, or I deleted it
   if (status === "ok") outbox.splice(outbox.indexOf(entry), 1);
-  else if (status === "lost") entry.state = "waiting"; // the next history tells whether it had arrived
+  else if (status === "lost" && entry.tries < 3) entry.state = "waiting"; // the next history tells whether it had arrived
+  else if (status === "lost") [entry.state, entry.reason] = ["failed", "no answer"]; // it may be what breaks the server
   else [entry.state, entry.reason] = ["failed", response.reason ?? "refused"];
   talk.outbox(outbox);
 }
@@ -155,7 +157,7 @@ function confirmed(text) {
 }
 
 talk.onagain = (entry) => {
-  entry.state = "waiting";
+  Object.assign(entry, { state: "waiting", tries: 0 });
   flush();
 };
 
@@ -173,12 +175,12 @@ function iAmTyping() {
   typingPause = setTimeout(stopTyping, 4000);
   if (Date.now() - typingSaid < 3000) return;
   typingSaid = Date.now();
-  channel?.push("typing", { typing: true });
+  channel?.tell("typing", { typing: true });
 }
 
 function stopTyping() {
   clearTimeout(typingPause);
-  if (typingSaid) channel?.push("typing", { typing: false });
+  if (typingSaid) channel?.tell("typing", { typing: false });
   typingSaid = 0;
 }
 

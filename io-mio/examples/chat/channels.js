@@ -155,6 +155,11 @@ class Channel {
     return new Promise((resolve) => this.#ask(event, payload, resolve));
   }
 
+  /** Without waiting for an answer; nothing at all while not joined. */
+  tell(event, payload) {
+    if (this.state === "joined") this.#send(event, payload);
+  }
+
   leave() {
     if (this.state === "closed") return;
     if (this.#joinRef) this.#send("phx_leave", {});
