@@ -10,8 +10,8 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chanson_core::hub::Builder;
 use chanson_core::http::{Request, Response};
+use chanson_core::hub::Builder;
 use chanson_core::{AsJson, Capacity, Channel, Event, Hub, Join, Leave, Mount, Refuse, Reply, Socket};
 use chanson_mio::Server;
 use serde::{Deserialize, Serialize};
@@ -25,11 +25,7 @@ fn main() -> io::Result<()> {
     stdout.flush()?;
 
     let handle = server.handle();
-    ctrlc::set_handler(move || {
-        // The server being gone already is what was wanted.
-        handle.shutdown().ok();
-    })
-    .map_err(io::Error::other)?;
+    ctrlc::set_handler(move || handle.shutdown()).map_err(io::Error::other)?;
     server.run_with(&mut Chat::default())
 }
 
@@ -136,7 +132,7 @@ fn page(request: &Request<'_>) -> Response {
         _ => None,
     };
     match (request.method(), file) {
-        ("GET" | "HEAD", Some((kind, text))) => Response::new(200).body(kind, text),
+        ("GET" | "HEAD", Some((kind, text))) => Response::new(200).body(kind, text).expect("its own types are valid"),
         (_, Some(_)) => Response::text(405, "only GET here"),
         (_, None) => Response::text(404, "not found"),
     }

@@ -7,11 +7,11 @@ use chanson_core::Origin;
 
 use crate::hub::Options;
 
-pub struct Flags {
-    pub host: String,
-    pub port: u16,
-    pub drain: Duration,
-    pub options: Options,
+pub(crate) struct Flags {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) drain: Duration,
+    pub(crate) options: Options,
 }
 
 const USAGE: &str = "flags: --port N --host ADDR --connections N --heartbeat-timeout-ms N --origin any|same|URL \
@@ -22,7 +22,7 @@ impl Flags {
     ///
     /// # Errors
     /// A flag that is not known, or a value that makes no sense.
-    pub fn parse() -> io::Result<Self> {
+    pub(crate) fn parse() -> io::Result<Self> {
         let mut flags = Self {
             host: "127.0.0.1".to_owned(),
             port: 4000,

@@ -16,10 +16,10 @@ use chanson_core::{
 use serde_json::{Value, json};
 
 /// What can be set from outside.
-pub struct Options {
-    pub connections: usize,
-    pub heartbeat_timeout: Duration,
-    pub origin: Origin,
+pub(crate) struct Options {
+    pub(crate) connections: usize,
+    pub(crate) heartbeat_timeout: Duration,
+    pub(crate) origin: Origin,
 }
 
 impl Default for Options {
@@ -30,18 +30,18 @@ impl Default for Options {
 
 /// The application's state: answers that are due later.
 #[derive(Default)]
-pub struct Rooms {
+pub(crate) struct Rooms {
     due: BinaryHeap<Reverse<(Instant, Ticket)>>,
 }
 
 impl Rooms {
     /// When the next answer is due.
-    pub fn next_due(&self) -> Option<Instant> {
+    pub(crate) fn next_due(&self) -> Option<Instant> {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 
     /// Gives all answers that are due; call it once a turn.
-    pub fn answer_due(&mut self, hub: &mut Hub<Self>, now: Instant) {
+    pub(crate) fn answer_due(&mut self, hub: &mut Hub<Self>, now: Instant) {
         while self.next_due().is_some_and(|at| at <= now) {
             let Some(Reverse((_, ticket))) = self.due.pop() else { return };
             // A ticket whose client has left in the meantime is dead: nobody is waiting for this answer.
@@ -51,7 +51,7 @@ impl Rooms {
 }
 
 /// The hub, ready to be built.
-pub fn hub(options: &Options) -> Builder<Rooms> {
+pub(crate) fn hub(options: &Options) -> Builder<Rooms> {
     let mount = |path: &str| {
         Mount::channels(path)
             .channel(room())

@@ -23,11 +23,7 @@ fn main() -> io::Result<()> {
     stdout.flush()?;
 
     let handle = server.handle();
-    ctrlc::set_handler(move || {
-        // The server being gone already is what was wanted.
-        handle.shutdown().ok();
-    })
-    .map_err(io::Error::other)?;
+    ctrlc::set_handler(move || handle.shutdown()).map_err(io::Error::other)?;
 
     let mut rooms = Rooms::default();
     while !server.is_finished() {
