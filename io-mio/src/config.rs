@@ -1,0 +1,59 @@
+//! How the driver treats its sockets.
+
+use std::time::Duration;
+
+use chanson_core::endpoint;
+
+/// How a server treats its sockets. What the protocol may use up is in `Capacity`, which the hub is built with.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Time limits at the byte level, and what happens to peers that do not read.
+    pub endpoint: endpoint::Config,
+    /// How long a shutdown waits for peers to take what they are owed and to say goodbye. 5 s.
+    pub drain: Duration,
+    /// Connections that the operating system keeps until they are accepted; it may know a lower bound of its own. 1024.
+    pub backlog: u32,
+    /// Bytes read from one connection in one turn; the rest waits for the next. 64 KiB.
+    pub read_per_turn: usize,
+    /// Connections accepted in one turn, so that a burst of them does not starve those that are open. 128.
+    pub accepts_per_turn: usize,
+    /// Commands of handles carried out in one turn. 256.
+    pub commands_per_turn: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            endpoint: endpoint::Config::default(),
+            drain: Duration::from_secs(5),
+            backlog: 1024,
+            read_per_turn: 64 << 10,
+            accepts_per_turn: 128,
+            commands_per_turn: 256,
+        }
+    }
+}
+
+/// A setter for each field.
+macro_rules! setters {
+    ($($with:ident $field:ident $type:ty)*) => {
+        impl Config {$(
+            #[doc = concat!("The same with another [`", stringify!($field), "`](Self#structfield.", stringify!($field), ").")]
+            #[must_use]
+            pub fn $with(mut self, $field: $type) -> Self {
+                self.$field = $field;
+                self
+            }
+        )*}
+    };
+}
+
+setters! {
+    with_endpoint endpoint endpoint::Config
+    with_drain drain Duration
+    with_backlog backlog u32
+    with_read_per_turn read_per_turn usize
+    with_accepts_per_turn accepts_per_turn usize
+    with_commands_per_turn commands_per_turn usize
+}

@@ -1,0 +1,295 @@
+//! The server, as a program sees it.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chanson_core::time::Instant;
+use chanson_core::{ConnId, Endpoint, Hub};
+use crossbeam_channel::Receiver;
+use mio::net::TcpListener;
+use mio::{Events, Poll, Token, Waker};
+
+use crate::command::Command;
+use crate::config::Config;
+use crate::door::Door;
+use crate::handle::{Handle, Shared};
+use crate::into_hub::IntoHub;
+use crate::running::Running;
+use crate::sockets::Sockets;
+use crate::stats::Stats;
+use crate::sys;
+
+/// A hub and its sockets on one thread, as an event loop.
+///
+/// It turns when [`poll_with`](Self::poll_with) is called, or over and over in [`run_with`](Self::run_with). One turn reads
+/// from every socket that has something, lets the hub do its work, and then writes to each connection once, whatever
+/// was said to it in that turn. Peers never make it fail.
+pub struct Server<S = ()> {
+    pub(crate) endpoint: Endpoint<S>,
+    pub(crate) poll: Poll,
+    pub(crate) events: Events,
+    pub(crate) door: Door,
+    pub(crate) sockets: Sockets,
+    /// Connections whose socket failed.
+    pub(crate) dead: Vec<ConnId>,
+    /// `None` at the end.
+    pub(crate) commands: Option<Receiver<Command>>,
+    pub(crate) shared: Arc<Shared>,
+    /// How many wishes for a shutdown were heard.
+    pub(crate) stops: usize,
+    handle: Handle,
+    addr: SocketAddr,
+    pub(crate) config: Config,
+    start: std::time::Instant,
+    /// The time of this turn.
+    pub(crate) now: Instant,
+    pub(crate) stage: Stage,
+    /// What was read last; one for all sockets.
+    pub(crate) buffer: Box<[u8]>,
+    /// Bytes that came in since the last time that all was written out.
+    pub(crate) input: usize,
+    /// Whether something was done between turns that may have led to output.
+    pub(crate) acted: bool,
+    /// How many turns in a row had more events than fit.
+    pub(crate) crowded: u32,
+    pub(crate) stats: Stats,
+}
+
+/// How far it is from its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Running,
+    /// No more connections come in; those that are there have until then.
+    Draining(Instant),
+    Finished,
+}
+
+impl<S> Server<S> {
+    /// Listens at `addr`, with the default configuration. Port 0 is any free one. `hub` is a hub, or the builder of one, which
+    /// gets its seed from the operating system.
+    ///
+    /// # Errors
+    /// The address is taken or is none; `InvalidInput` with a `BuildError` in it when the hub cannot be built.
+    pub fn bind(addr: impl ToSocketAddrs, hub: impl IntoHub<S>) -> io::Result<Self> {
+        Self::bind_with(addr, hub, Config::default())
+    }
+
+    /// The same with a configuration.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn bind_with(addr: impl ToSocketAddrs, hub: impl IntoHub<S>, config: Config) -> io::Result<Self> {
+        let hub = hub.into_hub()?;
+        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen at");
+        for addr in addr.to_socket_addrs()? {
+            match sys::listen(addr, config.backlog) {
+                Ok(listener) => return Self::from_listener(listener, hub, config),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Takes a listener that is there already: inherited from a parent process, or with options of its own.
+    ///
+    /// # Errors
+    /// The operating system has no room for an event queue; the hub cannot be built.
+    pub fn from_listener(listener: std::net::TcpListener, hub: impl IntoHub<S>, config: Config) -> io::Result<Self> {
+        let hub = hub.into_hub()?;
+        listener.set_nonblocking(true)?;
+        let addr = listener.local_addr()?;
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let door = Door::open(TcpListener::from_std(listener), poll.registry(), LISTENER)?;
+        let shared = Arc::new(Shared::new(move || waker.wake()));
+        let (sender, commands) = crossbeam_channel::bounded(hub.capacity().commands);
+        let buffer = vec![0; config.read_per_turn.clamp(1, MAX_BUFFER)].into_boxed_slice();
+        Ok(Self {
+            endpoint: Endpoint::with_config(hub, config.endpoint.clone()),
+            poll,
+            events: Events::with_capacity(EVENTS),
+            door,
+            sockets: Sockets::default(),
+            dead: Vec::new(),
+            commands: Some(commands),
+            handle: Handle::new(sender, Arc::clone(&shared)),
+            shared,
+            stops: 0,
+            addr,
+            config,
+            start: std::time::Instant::now(),
+            now: Instant::ORIGIN,
+            stage: Stage::Running,
+            buffer,
+            input: 0,
+            acted: false,
+            crowded: 0,
+            stats: Stats::default(),
+        })
+    }
+
+    /// Where it listens (or did).
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// A handle, for other threads.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// One turn: waits until something happens, but not longer than `max_wait` (a `Duration`; `None`: for as long as it
+    /// takes), does what there is to do, and returns. With a wait of zero it never sleeps.
+    ///
+    /// # Errors
+    /// The operating system refused to wait for events. Nothing that a peer does is an error here.
+    pub fn poll_with(&mut self, app: &mut S, max_wait: impl Into<Option<Duration>>) -> io::Result<()> {
+        self.turn(app, max_wait.into())
+    }
+
+    /// Turns until it was shut down and has ended.
+    ///
+    /// # Errors
+    /// As [`poll_with`](Self::poll_with).
+    pub fn run_with(&mut self, app: &mut S) -> io::Result<()> {
+        while !self.is_finished() {
+            self.turn(app, None)?;
+        }
+        Ok(())
+    }
+
+    /// Runs on a thread of its own, which has the application's state until the server ends.
+    ///
+    /// # Errors
+    /// The operating system has no thread to give.
+    pub fn spawn_with(mut self, mut app: S) -> io::Result<Running<S>>
+    where
+        S: Send + 'static,
+    {
+        let (handle, addr) = (self.handle(), self.addr);
+        let thread = std::thread::Builder::new().name("chanson".into()).spawn(move || {
+            let result = self.run_with(&mut app);
+            (app, result)
+        })?;
+        Ok(Running::new(handle, addr, thread))
+    }
+
+    /// The hub, to ask; see [`act`](Self::act) to have it do something.
+    pub const fn hub(&self) -> &Hub<S> {
+        self.endpoint.hub()
+    }
+
+    /// Does something with the hub, between turns. What comes of it leaves at the end of the next turn, together with all else
+    /// that its receivers are owed by then; that turn does not wait.
+    pub fn act<T>(&mut self, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
+        let now = self.now();
+        self.acted = true;
+        self.endpoint.act(now, app, act)
+    }
+
+    /// Now, as this server's hub counts: the time since the server was made.
+    pub fn now(&self) -> Instant {
+        Instant::from_nanos(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// When the next turn is due at the latest, even if nothing happens; `None`: never. For hosts that wait for
+    /// themselves: see `as_raw_fd`.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.next_turn()
+    }
+
+    /// Counters and gauges, now.
+    pub fn stats(&self) -> Stats {
+        Stats { endpoint: self.endpoint.stats(), ..self.stats }
+    }
+
+    /// Begins to end: the listener is closed, every connection is told 1012 (service restart: clients come back), and what
+    /// they are owed is sent in the turns that follow, within [`Config::drain`]. Then they are cut, and the server
+    /// [has ended](Self::is_finished). Called once more, it cuts at once.
+    pub fn shutdown(&mut self, app: &mut S) {
+        self.now = self.now.max(self.now());
+        match self.stage {
+            Stage::Running => self.begin_to_end(app),
+            Stage::Draining(_) => {
+                self.flush(app);
+                self.finish(app);
+            }
+            Stage::Finished => {}
+        }
+    }
+
+    /// Ends at once: connections are told 1012 if they take it without delay, and cut.
+    pub fn abort(&mut self, app: &mut S) {
+        self.shutdown(app);
+        self.shutdown(app);
+    }
+
+    /// Whether it was shut down and has ended. Turns do nothing then.
+    pub fn is_finished(&self) -> bool {
+        self.stage == Stage::Finished
+    }
+}
+
+impl Server<()> {
+    /// One turn, as [`poll_with`](Self::poll_with).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn poll(&mut self, max_wait: impl Into<Option<Duration>>) -> io::Result<()> {
+        self.poll_with(&mut (), max_wait)
+    }
+
+    /// Turns until it was shut down and has ended.
+    ///
+    /// # Errors
+    /// As [`poll_with`](Self::poll_with).
+    pub fn run(&mut self) -> io::Result<()> {
+        self.run_with(&mut ())
+    }
+
+    /// Runs on a thread of its own.
+    ///
+    /// # Errors
+    /// The operating system has no thread to give.
+    pub fn spawn(self) -> io::Result<Running> {
+        self.spawn_with(())
+    }
+}
+
+#[cfg(unix)]
+impl<S> std::os::fd::AsRawFd for Server<S> {
+    /// Becomes readable when a turn is due because something happened: wait for it in a loop of your own, together with
+    /// [`poll_timeout`](Server::poll_timeout), then call [`poll_with`](Server::poll_with) with a wait of zero.
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.poll.as_raw_fd()
+    }
+}
+
+impl<S> Drop for Server<S> {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl<S> fmt::Debug for Server<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (addr, stage, connections) = (&self.addr, &self.stage, self.sockets.len());
+        f.debug_struct("Server")
+            .field("addr", addr)
+            .field("stage", stage)
+            .field("connections", &connections)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) const LISTENER: Token = Token(0);
+const WAKER: Token = Token(1);
+
+/// Events taken in one turn.
+pub(crate) const EVENTS: usize = 1024;
+
+/// Bytes read at a time at most.
+const MAX_BUFFER: usize = 64 << 10;

@@ -1,0 +1,285 @@
+//! One turn of the loop: wait, accept, read, commands, time, write.
+
+use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
+use std::time::Duration;
+
+use chanson_core::ConnId;
+use mio::net::TcpStream;
+
+use crate::door::Accepted;
+use crate::server::{EVENTS, LISTENER, Server, Stage};
+use crate::sys::SHORT_READ_EMPTIES;
+
+impl<S> Server<S> {
+    pub(crate) fn turn(&mut self, app: &mut S, max_wait: Option<Duration>) -> io::Result<()> {
+        if self.is_finished() {
+            return Ok(());
+        }
+        self.wait(max_wait)?;
+        self.now = self.now.max(self.now());
+        self.take_events();
+        self.accept();
+        self.read(app);
+        self.obey(app);
+        self.pass_time(app);
+        self.flush(app);
+        self.mind_the_end(app);
+        self.shared.set_stats(self.stats());
+        Ok(())
+    }
+
+    /// When the next turn is due though nothing happens.
+    pub(crate) fn next_turn(&self) -> Option<chanson_core::time::Instant> {
+        let drained = match self.stage {
+            Stage::Running => None,
+            Stage::Draining(until) => Some(until),
+            Stage::Finished => return None,
+        };
+        if self.has_leftovers() {
+            return Some(self.now);
+        }
+        self.endpoint.poll_timeout().into_iter().chain(self.door.deadline()).chain(drained).min()
+    }
+
+    /// Whether there is something to do that no event will tell of.
+    fn has_leftovers(&self) -> bool {
+        self.acted
+            || self.sockets.waiting() > 0
+            || self.door.is_ready()
+            || self.commands.as_ref().is_some_and(|commands| !commands.is_empty())
+            || self.shared.stops() > self.stops
+    }
+
+    fn wait(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
+        let due = self.next_turn().map(|due| due - self.now());
+        let timeout = max_wait.into_iter().chain(due).min();
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn take_events(&mut self) {
+        let mut count = 0;
+        for event in &self.events {
+            count += 1;
+            match event.token() {
+                LISTENER => self.door.knock(),
+                // The waker's token names no socket.
+                _ => self.sockets.note(event),
+            }
+        }
+        self.crowded = if count >= EVENTS { self.crowded + 1 } else { 0 };
+    }
+
+    fn accept(&mut self) {
+        self.door.handle_timeout(self.now);
+        for _ in 0..self.config.accepts_per_turn.max(1) {
+            match self.door.accept(self.now) {
+                Accepted::Socket(stream, peer) => self.admit(stream, peer),
+                Accepted::Failed => self.stats.accept_failures += 1,
+                Accepted::Nobody => return,
+            }
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let Ok(id) = self.endpoint.handle_connect(self.now, Some(peer)) else {
+            self.stats.turned_away += 1;
+            return self.door.turn_away(self.now, stream);
+        };
+        // Without it small messages may come late; a socket that cannot have it works all the same.
+        drop(stream.set_nodelay(true));
+        match self.sockets.insert(self.poll.registry(), id, stream) {
+            Ok(()) => self.stats.accepted += 1,
+            Err(_) => {
+                self.stats.accept_failures += 1;
+                self.dead.push(id);
+            }
+        }
+    }
+
+    /// Reads from every socket that has something, each within its share.
+    fn read(&mut self, app: &mut S) {
+        for _ in 0..self.sockets.waiting() {
+            let Some(id) = self.sockets.next() else { return };
+            let mut share = self.config.read_per_turn.max(1);
+            while let Some(count) = self.read_once(app, id, share) {
+                share -= count;
+                if share == 0 {
+                    self.sockets.queue(id);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Reads once; how much came, if there may be more.
+    fn read_once(&mut self, app: &mut S, id: ConnId, share: usize) -> Option<usize> {
+        let socket = self.sockets.get_mut(id)?;
+        if !socket.readable || !self.endpoint.wants_bytes(id) {
+            return None;
+        }
+        let room = self.buffer.len().min(share);
+        match socket.stream.read(&mut self.buffer[..room]) {
+            Ok(0) => {
+                socket.readable = false;
+                self.endpoint.handle_eof(self.now, app, id);
+                None
+            }
+            Ok(count) => {
+                socket.readable = count == room || socket.ending || !SHORT_READ_EMPTIES;
+                let more = socket.readable;
+                self.endpoint.handle_bytes(self.now, app, id, &self.buffer[..count]);
+                self.took_in(app, count);
+                more.then_some(count)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Some(0),
+            Err(error) => {
+                socket.readable = false;
+                if error.kind() != ErrorKind::WouldBlock {
+                    self.dead.push(id);
+                }
+                None
+            }
+        }
+    }
+
+    /// Many small inputs of one turn may all go to the same receivers. So that these do not look as if they did not read,
+    /// what there is goes out in between.
+    fn took_in(&mut self, app: &mut S, count: usize) {
+        self.input += count;
+        if self.input >= FLUSH_AFTER {
+            self.flush(app);
+        }
+    }
+
+    /// Carries out what handles asked for. A shutdown stands behind all that was said before it.
+    fn obey(&mut self, app: &mut S) {
+        self.shared.rise();
+        let stops = self.shared.stops();
+        let most = if stops > self.stops { usize::MAX } else { self.config.commands_per_turn.max(1) };
+        let waiting = self.commands.as_ref().map_or(0, crossbeam_channel::Receiver::len);
+        for _ in 0..waiting.min(most) {
+            let Some(Ok(command)) = self.commands.as_ref().map(crossbeam_channel::Receiver::try_recv) else { break };
+            let (now, bytes) = (self.now, command.bytes());
+            self.stats.commands += 1;
+            if !self.endpoint.act(now, app, |hub, app| command.run(now, hub, app)) {
+                self.stats.failed_commands += 1;
+            }
+            self.took_in(app, bytes + COMMAND_OVERHEAD);
+        }
+        while self.stops < stops {
+            self.stops += 1;
+            self.shutdown(app);
+        }
+    }
+
+    /// Lets timers fire, but not as long as peers may have sent something that was not seen yet: after a pause of the whole
+    /// process they would be taken for silent.
+    fn pass_time(&mut self, app: &mut S) {
+        let due = self.endpoint.poll_timeout().is_some_and(|due| due <= self.now);
+        if due && !(1..=MAX_CROWDED).contains(&self.crowded) {
+            self.endpoint.handle_timeout(self.now, app);
+        }
+    }
+
+    /// Writes to each connection that is owed something, and takes leave of those that are over.
+    pub(crate) fn flush(&mut self, app: &mut S) {
+        (self.acted, self.input) = (false, 0);
+        while let Some(id) = self.sockets.unblocked.pop() {
+            self.write(id);
+        }
+        loop {
+            while let Some(id) = self.endpoint.poll_writable() {
+                self.write(id);
+            }
+            if self.dead.is_empty() {
+                return;
+            }
+            while let Some(id) = self.dead.pop() {
+                self.close(app, id);
+            }
+        }
+    }
+
+    /// Writes for as long as there is something and the socket takes it: mostly one call.
+    fn write(&mut self, id: ConnId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        loop {
+            if self.endpoint.is_finished(id) {
+                return self.dead.push(id);
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = if socket.blocked { 0 } else { self.endpoint.pending(id, &mut slices) };
+            if count == 0 {
+                break;
+            }
+            match socket.stream.write_vectored(&slices[..count]) {
+                Ok(sent) if sent > 0 => self.endpoint.advance(self.now, id, sent),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => socket.blocked = true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                _ => return self.dead.push(id),
+            }
+        }
+        if !socket.shut && self.endpoint.is_done_sending(id) {
+            socket.shut = true;
+            // If it fails the socket has failed, and reading says so.
+            drop(socket.stream.shutdown(Shutdown::Write));
+        }
+        if socket.readable && self.endpoint.wants_bytes(id) {
+            self.sockets.queue(id);
+        }
+    }
+
+    fn close(&mut self, app: &mut S, id: ConnId) {
+        self.sockets.remove(self.poll.registry(), id);
+        self.endpoint.handle_close(self.now, app, id);
+    }
+
+    // --- the end ---
+
+    pub(crate) fn begin_to_end(&mut self, app: &mut S) {
+        let now = self.now;
+        self.door.close(self.poll.registry());
+        self.endpoint.act(now, app, |hub, app| hub.shutdown(now, app));
+        self.stage = Stage::Draining(now + self.config.drain);
+        self.acted = true;
+    }
+
+    fn mind_the_end(&mut self, app: &mut S) {
+        if let Stage::Draining(until) = self.stage
+            && (self.sockets.len() == 0 || until <= self.now)
+        {
+            self.finish(app);
+        }
+    }
+
+    /// Cuts what is left.
+    pub(crate) fn finish(&mut self, app: &mut S) {
+        let left: Vec<ConnId> = self.sockets.ids().collect();
+        for id in left {
+            self.close(app, id);
+        }
+        self.stage = Stage::Finished;
+        self.commands = None;
+        self.shared.close();
+        self.shared.set_stats(self.stats());
+    }
+}
+
+/// Slices handed to the system at a time.
+const SLICES: usize = 64;
+
+/// With so many bytes taken in, what came of them goes out before more is read.
+const FLUSH_AFTER: usize = 256 << 10;
+
+/// What a command counts as, beside its payload.
+const COMMAND_OVERHEAD: usize = 128;
+
+/// How many turns in a row timers are held up when there are more events than fit into one.
+const MAX_CROWDED: u32 = 64;
