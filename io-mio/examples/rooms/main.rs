@@ -8,7 +8,6 @@ mod flags;
 mod hub;
 
 use std::io::{self, Write as _};
-use std::time::Duration;
 
 use chanson_mio::{Config, Server};
 use flags::Flags;
@@ -27,10 +26,12 @@ fn main() -> io::Result<()> {
 
     let mut rooms = Rooms::default();
     while !server.is_finished() {
-        let wait = rooms.next_due().map(|due| (due - server.now()) + Duration::from_millis(1));
+        let wait = rooms.next_due().map(|due| due - server.now());
         server.poll_with(&mut rooms, wait)?;
         let now = server.now();
-        server.act(&mut rooms, |hub, rooms| rooms.answer_due(hub, now));
+        if rooms.next_due().is_some_and(|due| due <= now) {
+            server.act(&mut rooms, |hub, rooms| rooms.answer_due(hub, now));
+        }
     }
     Ok(())
 }
