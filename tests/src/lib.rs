@@ -18,3 +18,8 @@ pub mod scenario;
 pub mod tools;
 pub mod transport;
 pub mod zzz;
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
