@@ -161,15 +161,17 @@ impl Sessions {
         }
     }
 
-    /// Its deadline may have changed: an earlier one gets a timer, a later one is found when the timer fires.
+    /// Its deadline may have changed: an earlier one gets a timer, a later one is found when the timer fires. Only the
+    /// timer for `look_at` counts.
     pub(super) fn watch(&mut self, conn: ConnId) {
         let Some(entry) = self.get_mut(conn) else { return };
         let Some(deadline) = entry.session.poll_timeout() else { return };
         if entry.look_at.is_none_or(|look_at| deadline < look_at) {
             entry.look_at = Some(deadline);
             let entries = &self.entries;
-            self.timers.push(deadline, conn, self.living, |conn| {
-                entries.get(conn.index()).and_then(Option::as_ref).is_some_and(|entry| entry.conn == conn)
+            self.timers.push(deadline, conn, self.living, |at, conn| {
+                let entry = entries.get(conn.index()).and_then(Option::as_ref);
+                entry.is_some_and(|entry| entry.conn == conn && entry.look_at == Some(at))
             });
         }
     }
@@ -212,3 +214,27 @@ impl Entry {
 
 /// Room beyond the bound of a queue for replies to heartbeats, so that a busy peer is not taken for a dead one.
 const RESERVED: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use crate::endpoint::Endpoint;
+    use crate::hub::Hub;
+    use crate::time::Instant;
+
+    /// Each half of a request has an earlier deadline than the pause before it.
+    #[test]
+    fn timers_do_not_pile_up_on_a_connection_that_is_kept_alive() {
+        let hub: Hub = Hub::builder().seed([7; 32]).build().unwrap();
+        let mut endpoint = Endpoint::new(hub);
+        let conn = endpoint.handle_connect(Instant::ORIGIN, None).unwrap();
+        for turn in 1..1000 {
+            let now = Instant::from_millis(1000 * turn);
+            endpoint.handle_bytes(now, &mut (), conn, b"GET / HTTP/1.1\r\n");
+            endpoint.handle_bytes(now, &mut (), conn, b"Host: a\r\n\r\n");
+            let waiting = endpoint.sessions.get(conn).map(|entry| entry.session.queued_bytes()).unwrap();
+            endpoint.advance(now, conn, waiting);
+            endpoint.handle_timeout(now, &mut ());
+        }
+        assert!(endpoint.sessions.timers.len() < 70, "{}", endpoint.sessions.timers.len());
+    }
+}

@@ -364,7 +364,7 @@ impl State {
 
     pub(crate) fn remind(&mut self, at: Instant, timer: Timer) {
         let (conns, tickets) = (&self.conns, &self.tickets);
-        self.timers.push(at, timer, conns.len() + tickets.len(), |timer| match timer {
+        self.timers.push(at, timer, conns.len() + tickets.len(), |_, timer| match timer {
             Timer::Idle(conn) => conns.open(conn).is_some(),
             Timer::Ticket(ticket) => tickets.get(ticket).is_some(),
         });
