@@ -129,6 +129,7 @@ fn state_that_panics_when_dropped_harms_nothing() {
     assert_eq!(say(&mut world, a, "phx_leave", "{}").len(), 2);
     assert_eq!(world.stats().hub.joins, 0);
     join(&mut world, a, "room:a");
+    say(&mut world, a, "phx_leave", "{}"); // so that none is left to be dropped with the hub
 }
 
 #[test]

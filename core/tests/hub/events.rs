@@ -15,9 +15,7 @@ fn a_handler_sees_what_came() {
     }));
     let a = member(&mut world);
     world.send(a, r#"["1",7,"room:a","what",[true]]"#);
-    let expected = r#"what room:a Json(Json("[true]")) Ref(7) Ref("1")"#;
-    let spelled = world.app().log[0].replace("Json(\"7\")", "Ref(7)").replace("Text(\"1\")", "Ref(\"1\")");
-    assert_eq!(spelled, expected);
+    assert_eq!(world.app().log, [r#"what room:a Json(Json("[true]")) 7 "1""#]);
 }
 
 #[test]
