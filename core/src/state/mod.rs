@@ -311,6 +311,7 @@ impl State {
 
     pub(crate) fn publish_raw(&mut self, topic: &str, except: Option<ConnId>, text: &str) {
         if let Some(id) = self.pubsub.topic(topic) {
+            let except = except.filter(|conn| self.conns.get(*conn).is_some());
             let except = except.and_then(|conn| self.pubsub.find(conn, topic, Form::Raw));
             self.broadcast_raw(id, except, text);
         }
