@@ -137,6 +137,7 @@ impl Sessions {
                 entry.session.drop_queued();
             }
             entry.session.close(now, reason);
+            self.recount(conn);
             self.resumed.push(conn);
         }
     }
