@@ -45,6 +45,8 @@ pub(super) struct Entry {
     pub(super) touched: bool,
     /// Whether it is in `Sessions::slow`, or was.
     slow: bool,
+    /// How many bytes beyond the bound were taken, of those that have room reserved.
+    reserved: u16,
     /// What of `Sessions::queued` is this one's.
     queued: usize,
     /// The earliest moment at which a timer will look at it.
@@ -80,7 +82,7 @@ impl Sessions {
             self.entries.resize_with(conn.index() + 1, || None);
         }
         let session = Session::server(self.now, &self.config);
-        let entry = Entry { conn, session, touched: false, slow: false, queued: 0, look_at: None };
+        let entry = Entry { conn, session, touched: false, slow: false, reserved: 0, queued: 0, look_at: None };
         self.entries[conn.index()] = Some(entry);
         self.living += 1;
         self.watch(conn);
@@ -108,10 +110,9 @@ impl Sessions {
     /// Puts a message in the connection's queue, within the bound. A message is always taken into an empty queue: the
     /// bound is for what already waits.
     pub(super) fn queue(&mut self, conn: ConnId, frame: &Frame) {
-        let room = self.max_queued + if frame.is_reserved() { RESERVED } else { 0 };
-        let policy = self.policy;
+        let (max, policy) = (self.max_queued, self.policy);
         let Some(entry) = self.get_mut(conn) else { return };
-        if entry.queued > 0 && entry.queued >= room {
+        if entry.queued > 0 && entry.queued >= max && !(frame.is_reserved() && entry.take_reserved(frame)) {
             match policy {
                 SlowConsumer::DropNewest => self.stats.dropped += 1,
                 SlowConsumer::Close => self.mark_slow(conn),
@@ -155,9 +156,13 @@ impl Sessions {
 
     /// What waits in the connection may have changed.
     pub(super) fn recount(&mut self, conn: ConnId) {
+        let max = self.max_queued;
         if let Some(entry) = self.get_mut(conn) {
             let waiting = entry.session.queued_bytes();
             let before = std::mem::replace(&mut entry.queued, waiting);
+            if waiting < max {
+                entry.reserved = 0;
+            }
             self.queued = self.queued - before + waiting;
         }
     }
@@ -201,6 +206,16 @@ impl Sessions {
 }
 
 impl Entry {
+    /// Takes room for a frame from what is reserved; whether there was so much.
+    fn take_reserved(&mut self, frame: &Frame) -> bool {
+        let taken = usize::from(self.reserved) + frame.bytes().len();
+        let fits = taken <= RESERVED;
+        if fits {
+            self.reserved = taken as u16;
+        }
+        fits
+    }
+
     pub(super) fn answer(&mut self, now: Instant, answer: Answer) {
         let answered = match answer {
             Answer::Respond(response) => self.session.respond(now, &response).is_ok(),
