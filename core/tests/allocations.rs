@@ -1,4 +1,5 @@
 //! After warm-up, steady traffic allocates at most once per frame and never per delivery.
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

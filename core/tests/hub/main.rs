@@ -1,4 +1,5 @@
 //! What a hub does for its clients and its application, through the public API, in memory.
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
 mod capacity;
 mod connecting;

@@ -109,7 +109,8 @@ fn phx_refs_differ_and_an_update_names_the_one_before() {
 fn an_update_is_a_single_diff_with_both_metas() {
     let mut world = world(channel());
     let (a, b) = (come(&mut world, "ann"), come(&mut world, "bob"));
-    (world.recv(a), world.recv(b));
+    world.recv(a);
+    world.recv(b);
     say(&mut world, a, "update", r#"{"name":"Ann"}"#);
     let joins = json!({ "ann": { "metas": [{ "name": "Ann", "phx_ref_prev": "old" }] } });
     assert_eq!(plain(world.recv(b)), [diff(joins, one("ann"))]);
@@ -143,7 +144,8 @@ fn whoever_goes_is_untracked_and_does_not_see_it() {
     for end in ends {
         let mut world = world(channel());
         let (a, b) = (come(&mut world, "ann"), come(&mut world, "bob"));
-        (world.recv(a), world.recv(b));
+        world.recv(a);
+        world.recv(b);
         let own = end(&mut world, a);
         assert!(own.iter().all(|text| !text.contains("presence_diff")), "{own:?}");
         assert_eq!(plain(world.recv(b)), [diff(json!({}), one("ann"))]);
