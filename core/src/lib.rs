@@ -68,6 +68,7 @@ pub mod hub;
 mod id;
 mod json;
 pub mod limits;
+pub mod memory;
 mod payload;
 mod presence;
 mod pubsub;
