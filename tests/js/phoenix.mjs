@@ -168,6 +168,9 @@ await check("leave, and join again", async () => {
   assert.deepEqual((await answer(going.leave()))[0], "ok");
   assert.ok(closed);
   await until("the server to have noticed", async () => (await count(staying)) === 1);
+  // On vsn 1 a phx_close names no join, so one that is still under way would close the next channel of that topic:
+  // it has come when an answer behind it has.
+  assert.equal((await answer(room.push("ping", {})))[0], "ok");
   const again = alice.channel(topic);
   assert.deepEqual(await answer(again.join()), ["ok", {}]);
   assert.equal(await count(staying), 2);
