@@ -241,14 +241,15 @@ await check("presence", async () => {
 // ---- the connection
 
 await check("heartbeats are answered", async () => {
-  const socket = await connected({ heartbeatIntervalMs: 50 });
+  // The client allows an answer as long as the time between two heartbeats, so this is how long the machine may stall.
+  const socket = await connected({ heartbeatIntervalMs: 1000 });
   let answers = 0;
   socket.onMessage(({ topic, event, payload }) => {
     if (topic === "phoenix" && event === "phx_reply" && payload.status === "ok") answers += 1;
   });
   let closed = false;
   socket.onClose(() => (closed = true));
-  await until("three answers", () => answers >= 3);
+  await until("two answers", () => answers >= 2);
   assert.ok(!closed);
   socket.disconnect();
 });
