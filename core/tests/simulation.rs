@@ -372,7 +372,7 @@ impl Sim {
         self.end_conn(user);
     }
 
-    /// Time passes, and with it the patience of the server.
+    /// Time passes, and with it the patience of the server; at one moment first with tickets, then with connections.
     fn pass(&mut self) {
         let time = Duration::from_millis([1, 500, 5_000, 25_000, 70_000][self.below(5)]);
         let end = self.world.now() + time;
@@ -382,7 +382,7 @@ impl Sim {
             let idle = idle.map(|(at, user)| (user.heard + IDLE, user.index, at)).min();
             let late = (0..self.tickets.len()).map(|at| (self.tickets[at].deadline, self.tickets[at].ticket, at)).min();
             match (idle.filter(|idle| idle.0 <= end), late.filter(|late| late.0 <= end)) {
-                (Some(idle), late) if late.is_none_or(|late| idle.0 <= late.0) => self.end_conn(idle.2),
+                (Some(idle), late) if late.is_none_or(|late| idle.0 < late.0) => self.end_conn(idle.2),
                 (_, Some(late)) => self.answered(late.2, "error", r#"{"reason":"timeout"}"#),
                 _ => return,
             }

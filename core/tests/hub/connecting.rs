@@ -268,3 +268,32 @@ fn assigns_are_bounded() {
     let a = member(&mut world);
     assert_eq!(say(&mut world, a, "set", "{}"), [replied("ok", "[true,false]")]);
 }
+
+#[test]
+fn frames_behind_the_upgrade_in_one_write_are_read() {
+    let mut world = mounted(Mount::<App>::channels("/socket").channel(room()).on_connect(|connect| {
+        if connect.param("later").is_some() {
+            let ticket = connect.defer()?;
+            connect.app().tickets.push(ticket);
+        }
+        Ok(())
+    }));
+    for later in ["", "&later"] {
+        let transport = world.open_transport();
+        let mut bytes = format!(
+            "GET {V2}{later} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        .into_bytes();
+        let join = r#"["1","1","room:a","phx_join",{}]"#;
+        chanson_core::ws::data(chanson_core::ws::Data::Text, join.as_bytes(), Some([1, 2, 3, 4]), &mut bytes);
+        world.write(transport, &bytes);
+        if let Some(ticket) = world.app_mut().tickets.pop() {
+            assert!(world.read(transport).is_empty());
+            let now = world.now();
+            world.act(|hub, app| hub.answer_connect(now, app, ticket, Ok(chanson_core::Accept::new()))).unwrap();
+        }
+        let read = world.read(transport);
+        assert!(read.ends_with(joined("room:a").as_bytes()), "{later}");
+    }
+}

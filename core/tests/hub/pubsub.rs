@@ -249,3 +249,39 @@ fn raw_and_joined_count_in_the_same_bounds() {
     assert!(tell(&mut world, b, "sub 1234").is_empty());
     assert_eq!(tell(&mut world, b, "sub 123"), ["at capacity"]);
 }
+
+#[test]
+fn a_connection_that_on_open_ends_is_opened_first() {
+    type OnOpen = fn(&mut chanson_core::Raw<'_, App>) -> Result<(), CommandError>;
+    let ends: [(OnOpen, u16); 2] = [
+        (
+            |raw| {
+                raw.send_text("no")?;
+                raw.close(4001);
+                Ok(())
+            },
+            4001,
+        ),
+        (|raw| raw.send_text("no").and(Err(CommandError::NotAllowed)), 1011),
+    ];
+    for (end, code) in ends {
+        let mut world = mounted(Mount::raw("/raw").on_open(end));
+        let a = world.connect("/raw");
+        assert_eq!((world.recv(a), world.closed(a)), (vec!["no".to_owned()], Some(code)));
+        assert_eq!(world.stats().hub.connections, 0);
+    }
+}
+
+#[test]
+fn what_on_open_says_comes_behind_an_upgrade_that_was_put_off() {
+    let mount = Mount::<App>::raw("/raw").on_open(|raw| raw.send_text("hello")).on_connect(|connect| {
+        let ticket = connect.defer()?;
+        connect.app().tickets.push(ticket);
+        Ok(())
+    });
+    let mut world = mounted(mount);
+    let a = world.dial("/raw", &[]);
+    let (now, ticket) = (world.now(), world.app().tickets[0]);
+    world.act(|hub, app| hub.answer_connect(now, app, ticket, Ok(chanson_core::Accept::new()))).unwrap();
+    assert_eq!(world.recv(a), ["hello"]);
+}
