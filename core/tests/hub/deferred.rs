@@ -279,6 +279,24 @@ fn one_can_leave_while_the_join_is_pending() {
 }
 
 #[test]
+fn events_that_waited_for_a_join_that_is_left_or_replaced_are_unmatched() {
+    let unmatched = r#"[null,"9","room:a","phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]"#;
+    let mut world = world(channel());
+    let (a, _) = pending(&mut world);
+    world.send(a, r#"["1","9","room:a","ping",{}]"#);
+    assert_eq!(say(&mut world, a, "phx_leave", "{}").last().map(String::as_str), Some(unmatched));
+    let (b, _) = pending(&mut world);
+    world.send(b, r#"["1","9","room:a","ping",{}]"#);
+    world.send(b, r#"["2","2","room:a","phx_join","now"]"#);
+    let expected = [
+        unmatched,
+        r#"["2","2","room:a","phx_reply",{"status":"ok","response":{}}]"#,
+        r#"["1","1","room:a","phx_close",{}]"#,
+    ];
+    assert_eq!(world.recv(b), expected);
+}
+
+#[test]
 fn a_second_join_kills_the_ticket_of_a_pending_one() {
     let mut world = world(channel());
     let (a, old) = pending(&mut world);

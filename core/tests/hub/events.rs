@@ -116,6 +116,13 @@ fn heartbeats_are_answered_in_their_turn() {
 }
 
 #[test]
+fn a_heartbeat_on_another_topic_is_an_event_like_any_other() {
+    let mut world = world(room().on("heartbeat", |socket, _| socket.reply(json!("mine"))));
+    let a = member(&mut world);
+    assert_eq!(say(&mut world, a, "heartbeat", "{}"), [replied("ok", r#""mine""#)]);
+}
+
+#[test]
 fn binary_events_and_replies() {
     let mut world = world(Channel::<App>::new("room:*").on("bin", |socket, msg| {
         let data = msg.payload.binary().ok_or(CommandError::NotAllowed)?.to_vec();

@@ -120,6 +120,19 @@ fn a_closed_connection_hears_nothing_and_its_slot_is_free_when_the_host_says_so(
 }
 
 #[test]
+fn a_closed_connection_has_no_id_any_more() {
+    let mount = Mount::channels("/socket").on_connect(|connect| {
+        connect.set_id("ann");
+        Ok(())
+    });
+    let mut hub: Hub = Hub::builder().seed([7; 32]).mount(mount).build().unwrap();
+    let conn = hub.handle_connect(NOW, None).unwrap();
+    hub.handle_open(NOW, &mut (), conn, &Request::new("GET", "/socket", &[], b""));
+    hub.handle_end(NOW, &mut (), conn, CloseReason::ByPeer(1000));
+    assert_eq!(hub.disconnect(NOW, &mut (), "ann"), 0);
+}
+
+#[test]
 fn a_host_that_stops_draining_half_way_loses_nothing() {
     let (mut hub, mut app) = (hub(), Vec::new());
     let (a, _) = open(&mut hub, &mut app, "/socket?vsn=2.0.0");
