@@ -95,7 +95,8 @@ impl<'a, S> Socket<'a, S> {
         })
     }
 
-    /// Sends an event to another client in this topic.
+    /// Sends an event to another client in this topic. Said in a join handler, it comes to nothing when that client has
+    /// left by the time of the join's reply.
     ///
     /// # Errors
     /// `NotJoined` when it is not in this topic, else as [`push`](Self::push).
@@ -105,10 +106,7 @@ impl<'a, S> Socket<'a, S> {
         if other == self.at.member {
             return self.push(event, payload);
         }
-        self.send(event, payload, move |state, _, event, payload| {
-            let other = state.joined(conn, &topic).ok_or(CommandError::NotJoined)?;
-            state.push(other, event, payload)
-        })
+        self.send(event, payload, move |state, _, event, payload| push_if_joined(state, conn, &topic, event, payload))
     }
 
     /// The same sends on another topic.
@@ -372,10 +370,8 @@ impl<S> On<'_, '_, S> {
         if !self.socket.is_joined(&topic) {
             return Err(CommandError::NotJoined);
         }
-        self.socket.send(event, payload, move |state, _, event, payload| {
-            let member = state.joined(conn, &topic).ok_or(CommandError::NotJoined)?;
-            state.push(member, event, payload)
-        })
+        self.socket
+            .send(event, payload, move |state, _, event, payload| push_if_joined(state, conn, &topic, event, payload))
     }
 
     /// Sends an event to all who joined that topic; this client need not have.
@@ -401,6 +397,17 @@ impl<S> On<'_, '_, S> {
             None => Ok(()),
         })
     }
+}
+
+/// Whoever has left since it was said misses it, which is no fault of the handler's.
+fn push_if_joined(
+    state: &mut State,
+    conn: ConnId,
+    topic: &str,
+    event: &str,
+    payload: Payload<'_>,
+) -> Result<(), CommandError> {
+    state.joined(conn, topic).map_or(Ok(()), |member| state.push(member, event, payload))
 }
 
 /// A meta within its bound.

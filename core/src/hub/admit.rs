@@ -259,6 +259,7 @@ impl<S> Hub<S> {
         let was_open = std::mem::replace(&mut entry.phase, Phase::Closed) == Phase::Open;
         let ticket = entry.ticket.take();
         self.revoke(ticket);
+        self.state.pubsub.unsubscribe_all(conn);
         while let Some(member) = self.state.pubsub.any_of(conn) {
             match self.state.joins.get(member).is_some() {
                 true => drop(self.end_join(app, member, Leave::Disconnected(reason))),

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use chanson_core::error::{AnswerError, CommandError};
-use chanson_core::{Accept, Refuse, Reply};
+use chanson_core::{Accept, ConnId, Refuse, Reply};
 use serde_json::json;
 
 /// A room whose joins, and events `later`, are put off.
@@ -409,4 +409,33 @@ fn a_connect_that_is_pending_when_the_server_shuts_down_is_refused() {
     world.run_for(Duration::from_secs(2));
     assert_eq!(world.refusal(a).map(|response| response.status), Some(503));
     assert_eq!((world.stats().hub.tickets, world.stats().hub.connections), (0, 0));
+}
+
+#[test]
+fn a_join_does_not_fail_because_somebody_else_has_left_meanwhile() {
+    let channel = room().join(|socket, join| {
+        let Ok("later") = join.payload.parse() else {
+            return Ok(Reply::empty());
+        };
+        let other = socket.app().log.pop().and_then(|bits| bits.parse().ok()).map(ConnId::from_bits);
+        socket.push_to(other.unwrap(), "hello", json!({}))?;
+        socket.on("room:b").push("hello", json!({}))?;
+        let ticket = socket.defer()?;
+        socket.app().tickets.push(ticket);
+        Ok(Reply::Later)
+    });
+    let mut world = world(channel);
+    let (a, b) = (world.connect(V2), world.connect(V2));
+    join(&mut world, a, "room:a");
+    join(&mut world, b, "room:b");
+    let bits = world.conn(a).unwrap().to_bits();
+    world.app_mut().log(bits);
+    world.send(b, r#"["1","1","room:a","phx_join","later"]"#);
+    world.send(a, r#"["1","2","room:a","phx_leave",{}]"#);
+    world.send(b, r#"["1","2","room:b","phx_leave",{}]"#);
+    world.recv(b);
+    let ticket = world.app().tickets[0];
+    assert_eq!(answer(&mut world, ticket, Ok(Reply::empty())), Ok(()));
+    assert_eq!(world.recv(b), [joined("room:a")]);
+    assert_eq!((world.stats().hub.crashes, world.stats().hub.joins), (0, 1));
 }
