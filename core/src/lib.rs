@@ -59,6 +59,7 @@
 
 mod channel;
 mod connect;
+pub mod driver;
 pub mod endpoint;
 pub mod error;
 pub mod frame;

@@ -1,10 +1,9 @@
 //! Where connections come in: the listener, and what happens when one cannot be taken.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
-use std::time::Duration;
 
+use chanson_core::driver::{Leaving, PAUSE, concerns_one_peer};
 use chanson_core::endpoint::BUSY;
 use chanson_core::time::Instant;
 use mio::net::{TcpListener, TcpStream};
@@ -17,9 +16,7 @@ pub(crate) struct Door {
     ready: bool,
     /// Until when nobody is let in, since the system has no room.
     paused: Option<Instant>,
-    /// Sockets that were told 503, oldest first. Closed at once, with their request unread, they would be reset, and the
-    /// answer with them.
-    leaving: VecDeque<(Instant, TcpStream)>,
+    leaving: Leaving<TcpStream>,
 }
 
 /// What accepting led to.
@@ -34,7 +31,7 @@ pub(crate) enum Accepted {
 impl Door {
     pub(crate) fn open(mut listener: TcpListener, registry: &Registry, token: Token) -> io::Result<Self> {
         registry.register(&mut listener, token, Interest::READABLE)?;
-        Ok(Self { listener: Some(listener), ready: true, paused: None, leaving: VecDeque::new() })
+        Ok(Self { listener: Some(listener), ready: true, paused: None, leaving: Leaving::default() })
     }
 
     /// From now on connections are refused by the system.
@@ -58,7 +55,7 @@ impl Door {
 
     /// When to look here at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.leaving.front().map(|(until, _)| *until).into_iter().chain(self.paused).min()
+        self.leaving.poll_timeout().into_iter().chain(self.paused).min()
     }
 
     /// Time passed.
@@ -66,9 +63,7 @@ impl Door {
         if self.paused.is_some_and(|until| until <= now) {
             self.paused = None;
         }
-        while self.leaving.front().is_some_and(|(until, _)| *until <= now) {
-            self.leaving.pop_front();
-        }
+        self.leaving.handle_timeout(now);
     }
 
     pub(crate) fn accept(&mut self, now: Instant) -> Accepted {
@@ -97,36 +92,6 @@ impl Door {
         drop(stream.write(BUSY));
         drop(stream.shutdown(Shutdown::Write));
         drop(stream.read(&mut [0; 2048]));
-        if self.leaving.len() >= MAX_LEAVING {
-            self.leaving.pop_front();
-        }
-        self.leaving.push_back((now + LEAVE_WITHIN, stream));
+        self.leaving.push(now, stream);
     }
 }
-
-/// Whether it is about the connection that was to be accepted. Anything else is about us (no file descriptor is left, no
-/// memory), or unknown, and would come again at once.
-fn concerns_one_peer(kind: ErrorKind) -> bool {
-    use ErrorKind::{
-        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable, TimedOut,
-    };
-    matches!(
-        kind,
-        ConnectionAborted
-            | ConnectionReset
-            | HostUnreachable
-            | Interrupted
-            | NetworkDown
-            | NetworkUnreachable
-            | TimedOut
-    )
-}
-
-/// How long to let nobody in when the system has no room.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// How long somebody who was turned away has for reading why.
-const LEAVE_WITHIN: Duration = Duration::from_millis(500);
-
-/// How many of them are waited for.
-const MAX_LEAVING: usize = 64;

@@ -37,21 +37,11 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
-mod command;
-mod config;
 mod door;
-mod handle;
-mod into_hub;
-mod running;
 mod server;
 mod sockets;
-mod stats;
 mod sys;
 mod turn;
 
-pub use self::config::Config;
-pub use self::handle::{Handle, HandleError};
-pub use self::into_hub::IntoHub;
-pub use self::running::Running;
 pub use self::server::Server;
-pub use self::stats::Stats;
+pub use chanson_core::driver::{Config, Handle, HandleError, IntoHub, Running, Stats};

@@ -3,23 +3,16 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use chanson_core::driver::{Config, Handle, Inbox, IntoHub, Running, Stats};
 use chanson_core::time::Instant;
 use chanson_core::{ConnId, Endpoint, Hub};
 use mio::net::TcpListener;
 use mio::{Events, Poll, Token, Waker};
 
-use crate::command::Command;
-use crate::config::Config;
 use crate::door::Door;
-use crate::handle::{Handle, Shared};
-use crate::into_hub::IntoHub;
-use crate::running::Running;
 use crate::sockets::Sockets;
-use crate::stats::Stats;
 use crate::sys;
 
 /// A hub and its sockets on one thread, as an event loop.
@@ -35,14 +28,7 @@ pub struct Server<S = ()> {
     pub(crate) sockets: Sockets,
     /// Connections whose socket failed.
     pub(crate) dead: Vec<ConnId>,
-    /// `None` at the end. Dropping it drops what waits in it, so that whoever waits for an answer learns that none comes.
-    pub(crate) commands: Option<Receiver<Command>>,
-    /// Whether some were left for the next turn.
-    pub(crate) more_commands: bool,
-    pub(crate) shared: Arc<Shared>,
-    /// How many wishes for a shutdown were heard.
-    pub(crate) stops: usize,
-    handle: Handle,
+    pub(crate) inbox: Inbox,
     addr: SocketAddr,
     pub(crate) config: Config,
     start: std::time::Instant,
@@ -84,7 +70,7 @@ impl<S> Server<S> {
     /// # Errors
     /// As [`bind`](Self::bind).
     pub fn bind_with(addr: impl ToSocketAddrs, hub: impl IntoHub<S>, config: Config) -> io::Result<Self> {
-        let hub = hub.into_hub()?;
+        let hub = hub.into_hub(sys::seed)?;
         let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen at");
         for addr in addr.to_socket_addrs()? {
             match sys::listen(addr, config.backlog) {
@@ -100,14 +86,13 @@ impl<S> Server<S> {
     /// # Errors
     /// The operating system has no room for an event queue; the hub cannot be built.
     pub fn from_listener(listener: std::net::TcpListener, hub: impl IntoHub<S>, config: Config) -> io::Result<Self> {
-        let hub = hub.into_hub()?;
+        let hub = hub.into_hub(sys::seed)?;
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let door = Door::open(TcpListener::from_std(listener), poll.registry(), LISTENER)?;
-        let shared = Arc::new(Shared::new(move || waker.wake()));
-        let (sender, commands) = mpsc::sync_channel(hub.capacity().commands);
+        let inbox = Inbox::new(hub.capacity().commands, move || waker.wake());
         let buffer = vec![0; config.read_per_turn.clamp(1, MAX_BUFFER)].into_boxed_slice();
         Ok(Self {
             endpoint: Endpoint::with_config(hub, config.endpoint.clone()),
@@ -116,11 +101,7 @@ impl<S> Server<S> {
             door,
             sockets: Sockets::default(),
             dead: Vec::new(),
-            commands: Some(commands),
-            more_commands: false,
-            handle: Handle::new(sender, Arc::clone(&shared)),
-            shared,
-            stops: 0,
+            inbox,
             addr,
             config,
             start: std::time::Instant::now(),
@@ -141,7 +122,7 @@ impl<S> Server<S> {
 
     /// A handle, for other threads.
     pub fn handle(&self) -> Handle {
-        self.handle.clone()
+        self.inbox.handle()
     }
 
     /// One turn: waits until something happens, but not longer than `max_wait` (a `Duration`; `None`: for as long as it
@@ -206,7 +187,9 @@ impl<S> Server<S> {
 
     /// Counters and gauges, now.
     pub fn stats(&self) -> Stats {
-        Stats { endpoint: self.endpoint.stats(), ..self.stats }
+        let mut stats = self.stats;
+        stats.endpoint = self.endpoint.stats();
+        stats
     }
 
     /// Begins to end: the listener is closed, every connection is told 1012 (service restart: clients come back), and what
@@ -268,12 +251,6 @@ impl<S> std::os::fd::AsRawFd for Server<S> {
     /// [`poll_timeout`](Server::poll_timeout), then call [`poll_with`](Server::poll_with) with a wait of zero.
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
         self.poll.as_raw_fd()
-    }
-}
-
-impl<S> Drop for Server<S> {
-    fn drop(&mut self) {
-        self.shared.close();
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
-use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use chanson_core::ConnId;
@@ -26,7 +25,7 @@ impl<S> Server<S> {
         self.pass_time(app);
         self.flush(app);
         self.mind_the_end(app);
-        self.shared.set_stats(self.stats());
+        self.inbox.set_stats(self.stats());
         Ok(())
     }
 
@@ -45,11 +44,7 @@ impl<S> Server<S> {
 
     /// Whether there is something to do that no event will tell of.
     fn has_leftovers(&self) -> bool {
-        self.acted
-            || self.sockets.waiting() > 0
-            || self.door.is_ready()
-            || self.more_commands
-            || self.shared.stops() > self.stops
+        self.acted || self.sockets.waiting() > 0 || self.door.is_ready() || self.inbox.has_more()
     }
 
     fn wait(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
@@ -159,31 +154,15 @@ impl<S> Server<S> {
         }
     }
 
-    /// Carries out what handles asked for. A shutdown stands behind all that was said before it.
+    /// Carries out what handles asked for.
     fn obey(&mut self, app: &mut S) {
-        self.shared.rise();
-        let stops = self.shared.stops();
-        let most = match stops > self.stops {
-            true => self.endpoint.hub().capacity().commands,
-            false => self.config.commands_per_turn.max(1),
-        };
-        self.more_commands = (0..most).all(|_| self.obey_one(app));
-        while self.stops < stops {
-            self.stops += 1;
+        self.inbox.begin_turn(self.config.commands_per_turn);
+        while let Some(bytes) = self.inbox.obey(self.now, &mut self.endpoint, app, &mut self.stats) {
+            self.took_in(app, bytes);
+        }
+        while self.inbox.take_stop() {
             self.shutdown(app);
         }
-    }
-
-    /// Carries out one command; whether there was one.
-    fn obey_one(&mut self, app: &mut S) -> bool {
-        let Some(Ok(command)) = self.commands.as_ref().map(Receiver::try_recv) else { return false };
-        let (now, bytes) = (self.now, command.bytes());
-        self.stats.commands += 1;
-        if !self.endpoint.act(now, app, |hub, app| command.run(now, hub, app)) {
-            self.stats.failed_commands += 1;
-        }
-        self.took_in(app, bytes + COMMAND_OVERHEAD);
-        true
     }
 
     /// Lets timers fire, but not as long as peers may have sent something that was not seen yet: after a pause of the whole
@@ -273,9 +252,8 @@ impl<S> Server<S> {
             self.close(app, id);
         }
         self.stage = Stage::Finished;
-        (self.commands, self.more_commands) = (None, false);
-        self.shared.close();
-        self.shared.set_stats(self.stats());
+        self.inbox.close();
+        self.inbox.set_stats(self.stats());
     }
 }
 
@@ -284,9 +262,6 @@ const SLICES: usize = 64;
 
 /// With so many bytes taken in, what came of them goes out before more is read.
 const FLUSH_AFTER: usize = 256 << 10;
-
-/// What a command counts as, beside its payload.
-const COMMAND_OVERHEAD: usize = 128;
 
 /// How many turns in a row timers are held up when there are more events than fit into one.
 const MAX_CROWDED: u32 = 64;

@@ -21,12 +21,12 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Starts a rooms server on a port of its own choice. `None` when there is none to start (see [`skipped`]).
+    /// Starts a rooms server on a port of its own choice. `None` when there is none to start (see [`rooms`]).
     ///
     /// # Panics
     /// When it does not say where it listens.
-    pub fn start(flags: &[&str]) -> Option<Self> {
-        Some(Self::start_binary(rooms()?, flags))
+    pub fn start(host: Host, flags: &[&str]) -> Option<Self> {
+        Some(Self::start_binary(rooms(host)?, flags))
     }
 
     /// Starts that program as a rooms server.
@@ -93,21 +93,47 @@ impl Rooms {
     }
 }
 
-/// The rooms server: the program that `CHANSON_ROOMS` names, so that the same tests can be run against any host, or
-/// else the example of io-mio, built with the profile of this test.
+/// What drives a rooms server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// The event loop.
+    Mio,
+    /// Threads.
+    Threads,
+}
+
+/// Makes of each function that takes a [`Host`] a test on every one of them.
+#[macro_export]
+macro_rules! on_each_host {
+    ($($test:ident)*) => {
+        mod on_mio {$(
+            #[test]
+            fn $test() {
+                super::$test($crate::tools::Host::Mio);
+            }
+        )*}
+        mod on_threads {$(
+            #[test]
+            fn $test() {
+                super::$test($crate::tools::Host::Threads);
+            }
+        )*}
+    };
+}
+
+/// The rooms server of a host, built with the profile of this test. Where `CHANSON_ROOMS` names a program, the tests run
+/// against that, once: in place of the first host, and there are no others.
 ///
 /// # Panics
 /// When it cannot be built.
-pub fn rooms() -> Option<&'static Path> {
-    static ROOMS: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let rooms = ROOMS.get_or_init(|| {
-        let named = env::var_os("CHANSON_ROOMS").map(PathBuf::from);
-        let is_there = workspace().join("io-mio/Cargo.toml").exists();
-        named.or_else(|| is_there.then(|| example("chanson-mio", "rooms")))
-    });
-    if rooms.is_none() {
-        skipped("there is no rooms server to play against");
-    }
+pub fn rooms(host: Host) -> Option<&'static Path> {
+    static MIO: OnceLock<Option<PathBuf>> = OnceLock::new();
+    static THREADS: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let named = || env::var_os("CHANSON_ROOMS").map(PathBuf::from);
+    let rooms = match host {
+        Host::Mio => MIO.get_or_init(|| named().or_else(|| Some(example("chanson-mio", "rooms")))),
+        Host::Threads => THREADS.get_or_init(|| named().is_none().then(|| example("chanson-std", "rooms_threads"))),
+    };
     rooms.as_deref()
 }
 

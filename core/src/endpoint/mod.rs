@@ -227,6 +227,14 @@ impl<S> Endpoint<S> {
         self.sessions.get(conn).map_or(0, |entry| entry.session.pending(slices))
     }
 
+    /// The next `n` pending bytes were handed to somebody who will send them: they stay pending, but as they are, until
+    /// [`advance`](Self::advance) says that they have left. See `Session::commit`.
+    pub fn commit(&mut self, conn: ConnId, n: usize) {
+        if let Some(entry) = self.sessions.get_mut(conn) {
+            entry.session.commit(n);
+        }
+    }
+
     /// That many of the pending bytes have left. If more can be read because of that (pipelined requests behind long
     /// answers), [`poll_timeout`](Self::poll_timeout) is due at once.
     pub fn advance(&mut self, now: Instant, conn: ConnId, sent: usize) {

@@ -198,6 +198,13 @@ impl Session {
         self.machine.outbox.fill(slices)
     }
 
+    /// The next `n` pending bytes were handed to somebody who will say later, by [`advance`](Self::advance), that they have
+    /// left: another thread, or an operating system that writes by itself. Until then they stay pending and are not taken
+    /// back, as what a slow peer is owed may be. Whoever sends what is pending at once need not say it.
+    pub fn commit(&mut self, n: usize) {
+        self.machine.outbox.commit(n);
+    }
+
     /// `n` bytes of what is pending have been sent.
     pub fn advance(&mut self, now: Instant, n: usize) {
         self.machine.tick(now);

@@ -11,6 +11,8 @@ pub(super) struct Outbox {
     chunks: VecDeque<Chunk>,
     /// How much of the first chunk has left.
     sent: usize,
+    /// How many bytes behind that somebody has taken and will send.
+    committed: usize,
     /// Bytes of all chunks, without what has left.
     bytes: usize,
     /// How many pongs wait.
@@ -54,13 +56,15 @@ impl Outbox {
         self.push(Chunk::Own(bytes.into_boxed_slice()));
     }
 
-    /// Queues a pong. When [`MAX_PONGS`] wait it takes the place of the newest of them: only the most recent ping need
-    /// be answered (RFC 6455 §5.5.3).
+    /// Queues a pong. When [`MAX_PONGS`] wait it takes the place of the newest of them, unless that is on its way: only the
+    /// most recent ping need be answered (RFC 6455 §5.5.3).
     pub(super) fn push_pong(&mut self, bytes: Vec<u8>) {
         let bytes = bytes.into_boxed_slice();
         if self.pongs >= MAX_PONGS {
             // It is not half sent: only the first chunk can be, and there are more pongs before this one.
-            if let Some(chunk @ Chunk::Pong(_)) = self.chunks.get_mut(self.newest_pong as usize) {
+            if !self.is_committed(self.newest_pong as usize)
+                && let Some(chunk @ Chunk::Pong(_)) = self.chunks.get_mut(self.newest_pong as usize)
+            {
                 self.bytes = self.bytes + bytes.len() - chunk.bytes().len();
                 *chunk = Chunk::Pong(bytes);
                 return;
@@ -71,10 +75,19 @@ impl Outbox {
         self.push(Chunk::Pong(bytes));
     }
 
-    /// Drops the frames of which nothing has left.
+    /// The next `n` bytes are on their way: they stay as they are until they have left.
+    pub(super) fn commit(&mut self, n: usize) {
+        self.committed = self.committed.max(n.min(self.bytes));
+    }
+
+    /// Drops the frames of which nothing has left or is about to.
     pub(super) fn drop_frames(&mut self) {
-        let mut half_sent = self.sent > 0;
-        self.chunks.retain(|chunk| std::mem::take(&mut half_sent) || !matches!(chunk, Chunk::Frame(_)));
+        let mut on_their_way = self.sent + self.committed;
+        self.chunks.retain(|chunk| {
+            let stays = on_their_way > 0 || !matches!(chunk, Chunk::Frame(_));
+            on_their_way = on_their_way.saturating_sub(chunk.bytes().len());
+            stays
+        });
         self.bytes = self.chunks.iter().map(|chunk| chunk.bytes().len()).sum::<usize>() - self.sent;
         let newest = self.chunks.iter().rposition(|chunk| matches!(chunk, Chunk::Pong(_))).unwrap_or(0);
         self.newest_pong = newest as u32;
@@ -96,6 +109,7 @@ impl Outbox {
     pub(super) fn advance(&mut self, n: usize) {
         let mut left = n.min(self.bytes);
         self.bytes -= left;
+        self.committed = self.committed.saturating_sub(left);
         while let Some(chunk) = self.chunks.front() {
             let rest = chunk.bytes().len() - self.sent;
             if left < rest {
@@ -119,6 +133,13 @@ impl Outbox {
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.chunks.capacity()
+    }
+
+    /// Whether some of that chunk is on its way.
+    fn is_committed(&self, index: usize) -> bool {
+        self.committed > 0
+            && self.chunks.iter().take(index).map(|chunk| chunk.bytes().len()).sum::<usize>()
+                < self.sent + self.committed
     }
 
     fn push(&mut self, chunk: Chunk) {

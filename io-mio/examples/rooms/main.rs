@@ -4,34 +4,12 @@
 //! cargo run --release -p chanson-mio --example rooms -- --port 4000
 //! ```
 
+use chanson_mio as driver;
+
 mod flags;
 mod hub;
+mod serve;
 
-use std::io::{self, Write as _};
-
-use chanson_mio::{Config, Server};
-use flags::Flags;
-use hub::Rooms;
-
-fn main() -> io::Result<()> {
-    let flags = Flags::parse()?;
-    let config = Config::default().with_drain(flags.drain);
-    let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub::hub(&flags.options), config)?;
-    let mut stdout = io::stdout();
-    writeln!(stdout, "listening on {}", server.local_addr())?;
-    stdout.flush()?;
-
-    let handle = server.handle();
-    ctrlc::set_handler(move || handle.shutdown()).map_err(io::Error::other)?;
-
-    let mut rooms = Rooms::default();
-    while !server.is_finished() {
-        let wait = rooms.next_due().map(|due| due - server.now());
-        server.poll_with(&mut rooms, wait)?;
-        let now = server.now();
-        if rooms.next_due().is_some_and(|due| due <= now) {
-            server.act(&mut rooms, |hub, rooms| rooms.answer_due(hub, now));
-        }
-    }
-    Ok(())
+fn main() -> std::io::Result<()> {
+    serve::serve()
 }

@@ -2,10 +2,11 @@
 //! presence, heartbeats, and a server that is killed and comes back.
 
 use chanson_tests::node;
-use chanson_tests::tools::{Rooms, rooms};
+use chanson_tests::on_each_host;
+use chanson_tests::tools::{Host, Rooms, rooms};
 
-fn talk(module: &str, vsn: &str) {
-    let Some(binary) = rooms() else { return };
+fn talk(host: Host, module: &str, vsn: &str) {
+    let Some(binary) = rooms(host) else { return };
     if node::scripts().is_none() {
         return;
     }
@@ -18,22 +19,25 @@ fn talk(module: &str, vsn: &str) {
     });
 }
 
-#[test]
-fn the_newest_client_works_with_vsn_2() {
-    talk("phoenix", "2.0.0");
+fn the_newest_client_works_with_vsn_2(host: Host) {
+    talk(host, "phoenix", "2.0.0");
 }
 
-#[test]
-fn the_newest_client_works_with_vsn_1() {
-    talk("phoenix", "1.0.0");
+fn the_newest_client_works_with_vsn_1(host: Host) {
+    talk(host, "phoenix", "1.0.0");
 }
 
-#[test]
-fn the_client_of_phoenix_1_7_works_with_vsn_2() {
-    talk("phoenix-1.7", "2.0.0");
+fn the_client_of_phoenix_1_7_works_with_vsn_2(host: Host) {
+    talk(host, "phoenix-1.7", "2.0.0");
 }
 
-#[test]
-fn the_client_of_phoenix_1_7_works_with_vsn_1() {
-    talk("phoenix-1.7", "1.0.0");
+fn the_client_of_phoenix_1_7_works_with_vsn_1(host: Host) {
+    talk(host, "phoenix-1.7", "1.0.0");
+}
+
+on_each_host! {
+    the_newest_client_works_with_vsn_2
+    the_newest_client_works_with_vsn_1
+    the_client_of_phoenix_1_7_works_with_vsn_2
+    the_client_of_phoenix_1_7_works_with_vsn_1
 }

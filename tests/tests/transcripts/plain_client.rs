@@ -4,7 +4,8 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use chanson_tests::tools::Rooms;
+use chanson_tests::on_each_host;
+use chanson_tests::tools::{Host, Rooms};
 use serde_json::{Value, json};
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket, connect};
@@ -58,9 +59,8 @@ fn reply(topic: &str, status: &str, response: Value, reference: &str) -> Value {
     json!({ "topic": topic, "event": "phx_reply", "payload": payload, "ref": reference })
 }
 
-#[test]
-fn a_plain_client_joins_talks_and_asks_who_is_there() {
-    let Some(server) = Rooms::start(&[]) else { return };
+fn a_plain_client_joins_talks_and_asks_who_is_there(host: Host) {
+    let Some(server) = Rooms::start(host, &[]) else { return };
     let (mut ann, mut bob) = (Plain::connect(&server), Plain::connect(&server));
     ann.join("room:plain", "ann");
     bob.join("room:plain", "bob");
@@ -81,4 +81,8 @@ fn a_plain_client_joins_talks_and_asks_who_is_there() {
 
     ann.say("phoenix", "heartbeat", json!({}), "5");
     assert_eq!(ann.hear(), reply("phoenix", "ok", json!({}), "5"));
+}
+
+on_each_host! {
+    a_plain_client_joins_talks_and_asks_who_is_there
 }

@@ -182,6 +182,48 @@ fn dropping_for_a_slow_consumer_keeps_what_is_begun() {
 }
 
 #[test]
+fn what_is_on_its_way_is_not_taken_back() {
+    let (first, second) = (Frame::text("first"), Frame::text("second"));
+    let all = [first.bytes(), second.bytes()].concat();
+    for part in 0..first.bytes().len() {
+        for committed in 1..=all.len() - part {
+            let mut session = open(0);
+            session.queue(&first);
+            session.queue(&second);
+            session.advance(at(1), part);
+            session.commit(committed);
+            session.drop_queued();
+            let kept = if part + committed > first.bytes().len() { &all[part..] } else { &first.bytes()[part..] };
+            assert_eq!(pending(&session), kept, "{part} {committed}");
+            session.advance(at(2), committed);
+            session.drop_queued();
+            let begun = part + committed != first.bytes().len() && kept.len() > committed;
+            assert_eq!(session.queued_bytes(), if begun { kept.len() - committed } else { 0 }, "{part} {committed}");
+        }
+    }
+}
+
+#[test]
+fn pongs_on_their_way_are_not_replaced_and_still_bounded() {
+    let mut session = open(0);
+    for round in 0..3 {
+        for n in 0..100_u8 {
+            session.handle_bytes(at(1), &ping(&[round, n]));
+            events(&mut session);
+        }
+        let before = pending(&session);
+        session.commit(before.len());
+        session.handle_bytes(at(1), &ping(b"xx"));
+        session.handle_bytes(at(1), &ping(b"yy"));
+        events(&mut session);
+        let pongs = pending(&session);
+        assert_eq!(pongs, [&before[..], &[0x8a, 2, b'y', b'y']].concat());
+        assert!(pongs.len() <= 17 * 4);
+        session.advance(at(1), before.len());
+    }
+}
+
+#[test]
 fn slices_are_filled_in_order_and_sent_in_any_split() {
     let frames = [Frame::text("a"), Frame::binary(&[7; 200]), Frame::text("ccc")];
     let all = frames.iter().flat_map(|frame| frame.bytes().to_vec()).collect::<Vec<_>>();
@@ -209,7 +251,7 @@ fn slices_are_filled_in_order_and_sent_in_any_split() {
 
 #[test]
 fn an_idle_session_is_small_and_holds_nothing() {
-    assert!(size_of::<Session>() <= 208, "{}", size_of::<Session>());
+    assert!(size_of::<Session>() <= 216, "{}", size_of::<Session>());
     let mut session = open(0);
     let mut scratch = Vec::with_capacity(64 * 1024);
     let address = scratch.as_ptr();

@@ -2,21 +2,27 @@
 //!
 //! Alone in its file, since the limit is the whole process's.
 #![cfg(unix)]
-#![allow(missing_docs, clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "these are tests")]
 
+#[allow(dead_code, reason = "other tests have it, too")]
+#[path = "../drivers/common.rs"]
 mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use chanson_mio::Server;
+use chanson_core::driver::Running;
 use common::{Client, PATIENCE, hub, wait_until};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 #[test]
 fn connections_wait_until_there_are_file_descriptors() {
-    let server = Server::bind("127.0.0.1:0", hub()).unwrap().spawn().unwrap();
+    check(&chanson_mio::Server::bind("127.0.0.1:0", hub()).unwrap().spawn().unwrap());
+    check(&chanson_std::Server::bind("127.0.0.1:0", hub()).unwrap().spawn().unwrap());
+}
+
+fn check(server: &Running) {
     let addr = server.local_addr();
     let mut client = Client::joined(addr, "room:a");
     // The client's half exists already; none is left for the server's.

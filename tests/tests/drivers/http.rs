@@ -1,16 +1,13 @@
 //! Plain HTTP over real sockets.
-#![allow(missing_docs, clippy::unwrap_used)]
-
-mod common;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use super::driver::{Running, Server};
+use crate::common::{PATIENCE, exchange, room};
 use chanson_core::http::Response;
 use chanson_core::{Hub, Mount, Ticket};
-use chanson_mio::{Running, Server};
-use common::{PATIENCE, exchange, room};
 
 struct App(Sender<Ticket>);
 
@@ -111,7 +108,7 @@ fn a_client_that_sends_no_more_is_still_answered() {
     assert_eq!(body(&mut stream), "/a|");
     assert_eq!(body(&mut stream).len(), 3_000_000);
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
-    common::wait_until("the end", || server.handle().stats().endpoint.hub.connections == 0);
+    crate::common::wait_until("the end", || server.handle().stats().endpoint.hub.connections == 0);
 }
 
 #[test]

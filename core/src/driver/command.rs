@@ -2,13 +2,17 @@
 
 use std::sync::mpsc::SyncSender;
 
-use chanson_core::http::Response;
-use chanson_core::time::Instant;
-use chanson_core::{Accept, ConnId, Hub, PayloadBuf, Refuse, Reply, Ticket};
+use crate::channel::{Refuse, Reply};
+use crate::connect::Accept;
+use crate::http::Response;
+use crate::hub::Hub;
+use crate::id::{ConnId, Ticket};
+use crate::payload::PayloadBuf;
+use crate::time::Instant;
 
 /// One wish.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(super) enum Command {
     Broadcast { except: Option<ConnId>, topic: Box<str>, event: Box<str>, payload: PayloadBuf },
     Push { conn: ConnId, topic: Box<str>, event: Box<str>, payload: PayloadBuf },
     Publish { topic: Box<str>, text: Box<str> },
@@ -22,7 +26,7 @@ pub(crate) enum Command {
 
 impl Command {
     /// Carries it out; whether the hub took it. Who asked a question and has gone away meanwhile misses nothing.
-    pub(crate) fn run<S>(self, now: Instant, hub: &mut Hub<S>, app: &mut S) -> bool {
+    pub(super) fn run<S>(self, now: Instant, hub: &mut Hub<S>, app: &mut S) -> bool {
         match self {
             Self::Broadcast { except: None, topic, event, payload } => hub.broadcast(&topic, &event, &payload).is_ok(),
             Self::Broadcast { except: Some(conn), topic, event, payload } => {
@@ -43,7 +47,7 @@ impl Command {
     }
 
     /// About how many bytes it makes the hub send to each receiver.
-    pub(crate) fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Broadcast { payload, .. } | Self::Push { payload, .. } => payload.as_payload().len(),
             Self::Answer { answer: Ok(Reply::Now(payload)), .. } => payload.as_payload().len(),

@@ -1,13 +1,10 @@
 //! Messages, commands and late answers over real sockets.
-#![allow(missing_docs, clippy::unwrap_used)]
-
-mod common;
 
 use std::time::Duration;
 
+use super::driver::Server;
+use crate::common::{Client, hub, room, wait_until};
 use chanson_core::{Accept, Channel, Hub, Mount, Refuse, Reply, Ticket};
-use chanson_mio::Server;
-use common::{Client, hub, room, wait_until};
 use serde_json::json;
 
 #[test]
@@ -113,7 +110,7 @@ fn a_game_loop_pumps_the_server() {
         server.poll_with(&mut world, Duration::ZERO).unwrap();
         server.act(&mut world, |hub, world| hub.broadcast("room:a", "tick", json!({ "moves": world.moves }))).unwrap();
         std::thread::sleep(Duration::from_millis(2));
-        assert!(start.elapsed() < common::PATIENCE);
+        assert!(start.elapsed() < crate::common::PATIENCE);
     }
     assert!(player.join().unwrap() > 0);
     assert_eq!(world.moves, 10);
@@ -151,5 +148,7 @@ fn other_mounts_and_pages_share_the_port() {
     server.handle().publish("news", "extra!").unwrap();
     assert_eq!(feed.read().unwrap().into_text().unwrap().as_str(), "extra!");
     client.echo("room:a", 2);
-    assert!(common::exchange(addr, b"GET /page HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ends_with("/page"));
+    assert!(
+        crate::common::exchange(addr, b"GET /page HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ends_with("/page")
+    );
 }

@@ -1,14 +1,11 @@
 //! A server inside another loop: waited for by its file descriptor, pumped when it is due.
 #![cfg(unix)]
-#![allow(missing_docs, clippy::unwrap_used)]
-
-mod common;
 
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
+use crate::common::{Client, PATIENCE, hub};
 use chanson_mio::Server;
-use common::{Client, PATIENCE, hub};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 

@@ -6,30 +6,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chanson_core::http::Response;
-use chanson_core::{Accept, ConnId, PayloadBuf, Refuse, Reply, Ticket, ToPayload};
-
-use crate::command::Command;
-use crate::stats::Stats;
+use super::Stats;
+use super::command::Command;
+use crate::channel::{Refuse, Reply};
+use crate::connect::Accept;
+use crate::http::Response;
+use crate::id::{ConnId, Ticket};
+use crate::payload::{PayloadBuf, ToPayload};
 
 /// Talks to a server from any thread. Cheap to clone; no call on it waits.
 ///
 /// Commands are carried out by the server's thread in the order in which one thread gave them. What then comes to nothing
 /// (a dead ticket, a connection that has gone) is only counted, in [`Stats::failed_commands`].
-///
-/// ```
-/// use chanson_core::{Channel, Hub, Mount};
-///
-/// let hub = Hub::builder().mount(Mount::channels("/socket").channel(Channel::new("room:*")));
-/// let server = chanson_mio::Server::bind("127.0.0.1:0", hub)?.spawn()?;
-/// let handle = server.handle();
-/// std::thread::spawn(move || handle.broadcast("room:lobby", "news", serde_json::json!({ "n": 1 })))
-///     .join()
-///     .expect("the thread does not panic")?;
-/// server.shutdown();
-/// server.join()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone)]
 pub struct Handle {
     commands: SyncSender<Command>,
@@ -37,7 +25,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub(crate) const fn new(commands: SyncSender<Command>, shared: Arc<Shared>) -> Self {
+    pub(super) const fn new(commands: SyncSender<Command>, shared: Arc<Shared>) -> Self {
         Self { commands, shared }
     }
 
@@ -195,7 +183,7 @@ impl fmt::Display for HandleError {
 impl std::error::Error for HandleError {}
 
 /// What handles and their server have in common.
-pub(crate) struct Shared {
+pub(super) struct Shared {
     /// Makes the server's loop turn.
     waker: Box<dyn Fn() -> io::Result<()> + Send + Sync>,
     /// Whether it was woken and has not looked yet, so that a burst of commands wakes it once.
@@ -207,7 +195,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(waker: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub(super) fn new(waker: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self {
             waker: Box::new(waker),
             woken: AtomicBool::new(false),
@@ -218,19 +206,19 @@ impl Shared {
     }
 
     /// The server looks from now on. Before it reads commands, so that none is missed.
-    pub(crate) fn rise(&self) {
+    pub(super) fn rise(&self) {
         self.woken.swap(false, Ordering::AcqRel);
     }
 
-    pub(crate) fn stops(&self) -> usize {
+    pub(super) fn stops(&self) -> usize {
         self.stops.load(Ordering::Acquire)
     }
 
-    pub(crate) fn set_stats(&self, stats: Stats) {
+    pub(super) fn set_stats(&self, stats: Stats) {
         *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
     }
 
-    pub(crate) fn close(&self) {
+    pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 

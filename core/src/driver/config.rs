@@ -1,8 +1,8 @@
-//! How the driver treats its sockets.
+//! How a driver treats its sockets.
 
 use std::time::Duration;
 
-use chanson_core::endpoint;
+use crate::endpoint;
 
 /// How a server treats its sockets. What the protocol may use up is in `Capacity`, which the hub is built with.
 #[derive(Clone, Debug)]
@@ -14,9 +14,10 @@ pub struct Config {
     pub drain: Duration,
     /// Connections that the operating system keeps until they are accepted; it may know a lower bound of its own. 1024.
     pub backlog: u32,
-    /// Bytes read from one connection in one turn; the rest waits for the next. 64 KiB.
+    /// Bytes read from one connection before the others have their turn. 64 KiB; the thread driver takes 16 KiB at most.
     pub read_per_turn: usize,
-    /// Connections accepted in one turn, so that a burst of them does not starve those that are open. 128.
+    /// Connections accepted in one turn, so that a burst of them does not starve those that are open. 128. Of no meaning
+    /// to the thread driver, where connections are accepted one by one between all else.
     pub accepts_per_turn: usize,
     /// Commands of handles carried out in one turn. 256.
     pub commands_per_turn: usize,

@@ -1,5 +1,4 @@
 //! What the tests have in common: a client, and patience.
-#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,40 +9,40 @@ use chanson_core::{Channel, Hub, Mount};
 use tungstenite::{Message, WebSocket};
 
 /// Nothing takes that long unless it is broken.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub fn room<S: 'static>() -> Channel<S> {
+pub(crate) fn room<S: 'static>() -> Channel<S> {
     Channel::new("room:*")
         .on("echo", |socket, msg| socket.reply(msg.payload))
         .on("new_msg", |socket, msg| socket.broadcast("new_msg", msg.payload))
 }
 
-pub fn hub() -> Builder {
+pub(crate) fn hub() -> Builder {
     Hub::builder().mount(Mount::channels("/socket").channel(room()))
 }
 
-pub struct Client(pub WebSocket<TcpStream>);
+pub(crate) struct Client(pub(crate) WebSocket<TcpStream>);
 
 impl Client {
-    pub fn connect(addr: SocketAddr) -> Self {
+    pub(crate) fn connect(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect(addr).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self(tungstenite::client(format!("ws://{addr}/socket/websocket?vsn=2.0.0"), stream).unwrap().0)
     }
 
-    pub fn joined(addr: SocketAddr, topic: &str) -> Self {
+    pub(crate) fn joined(addr: SocketAddr, topic: &str) -> Self {
         let mut client = Self::connect(addr);
         client.say(&format!(r#"["1","1","{topic}","phx_join",{{}}]"#));
         assert_eq!(client.hear(), format!(r#"["1","1","{topic}","phx_reply",{{"status":"ok","response":{{}}}}]"#));
         client
     }
 
-    pub fn say(&mut self, text: &str) {
+    pub(crate) fn say(&mut self, text: &str) {
         self.0.send(Message::text(text)).unwrap();
     }
 
-    pub fn hear(&mut self) -> String {
+    pub(crate) fn hear(&mut self) -> String {
         match self.0.read().unwrap() {
             Message::Text(text) => text.to_string(),
             other => panic!("{other:?}"),
@@ -51,14 +50,14 @@ impl Client {
     }
 
     /// Asks and is answered: all that was said before has been dealt with.
-    pub fn echo(&mut self, topic: &str, n: usize) {
+    pub(crate) fn echo(&mut self, topic: &str, n: usize) {
         self.say(&format!(r#"["1","{n}","{topic}","echo",{{"n":{n}}}]"#));
         let expected = format!(r#"["1","{n}","{topic}","phx_reply",{{"status":"ok","response":{{"n":{n}}}}}]"#);
         assert_eq!(self.hear(), expected);
     }
 
     /// Reads until the close frame, and says its code.
-    pub fn close_code(&mut self) -> u16 {
+    pub(crate) fn close_code(&mut self) -> u16 {
         loop {
             if let Message::Close(frame) = self.0.read().unwrap() {
                 return frame.unwrap().code.into();
@@ -68,7 +67,7 @@ impl Client {
 }
 
 /// Sends bytes and reads to the end.
-pub fn exchange(addr: SocketAddr, request: &[u8]) -> String {
+pub(crate) fn exchange(addr: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(request).unwrap();
@@ -77,7 +76,7 @@ pub fn exchange(addr: SocketAddr, request: &[u8]) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < PATIENCE, "waited too long: {what}");

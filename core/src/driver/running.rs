@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
 
-use crate::handle::Handle;
+use super::Handle;
 
 /// A server that runs on a thread of its own.
 ///
@@ -18,7 +18,8 @@ pub struct Running<S = ()> {
 }
 
 impl<S> Running<S> {
-    pub(crate) const fn new(handle: Handle, addr: SocketAddr, thread: JoinHandle<(S, io::Result<()>)>) -> Self {
+    /// For drivers: `thread` is the server's, and ends after `handle.shutdown()`.
+    pub const fn new(handle: Handle, addr: SocketAddr, thread: JoinHandle<(S, io::Result<()>)>) -> Self {
         Self { handle, addr, thread: Some(thread) }
     }
 

@@ -1,6 +1,6 @@
 //! Counters.
 
-use chanson_core::endpoint;
+use crate::endpoint;
 
 /// What a server has seen and done, and what it holds now. Counters start at nought and only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

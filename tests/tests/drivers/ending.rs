@@ -1,16 +1,13 @@
 //! How a server ends.
-#![allow(missing_docs, clippy::unwrap_used)]
-
-mod common;
 
 use std::io::Read;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use super::driver::{Config, HandleError, Server};
+use crate::common::{Client, PATIENCE, hub, wait_until};
 use chanson_core::limits::Capacity;
 use chanson_core::{Hub, endpoint, session};
-use chanson_mio::{Config, HandleError, Server};
-use common::{Client, PATIENCE, hub, wait_until};
 use serde_json::json;
 
 /// Peers that never say goodbye are waited for as long as it takes.

@@ -1,0 +1,116 @@
+//! The server's end of its handles.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+
+use super::command::Command;
+use super::handle::Shared;
+use super::{Handle, Stats};
+use crate::endpoint::Endpoint;
+use crate::time::Instant;
+
+/// What [`Handle`]s ask for, at the server's end. When it is dropped or [closed](Self::close), nothing said to a handle is
+/// heard any more.
+pub struct Inbox {
+    handle: Handle,
+    /// `None` at the end. Dropping it drops what waits in it, so that whoever waits for an answer learns that none comes.
+    commands: Option<Receiver<Command>>,
+    shared: Arc<Shared>,
+    capacity: usize,
+    /// How many wishes for a shutdown have been passed on, and how many had come when the turn began.
+    stops: usize,
+    stops_seen: usize,
+    /// How many commands may still be carried out in this turn.
+    left: usize,
+    more: bool,
+}
+
+impl Inbox {
+    /// For so many commands at a time (`Capacity::commands`). `wake` is called from the threads of handles when there is
+    /// something to do, and has to make the server's loop turn; a burst of commands calls it once.
+    pub fn new(capacity: usize, wake: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> Self {
+        let shared = Arc::new(Shared::new(wake));
+        let (sender, commands) = mpsc::sync_channel(capacity);
+        let handle = Handle::new(sender, Arc::clone(&shared));
+        Self { handle, commands: Some(commands), shared, capacity, stops: 0, stops_seen: 0, left: 0, more: false }
+    }
+
+    /// Another handle.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The server's loop has turned, and carries out `most` commands; all that wait when it was asked to shut down, since that
+    /// stands behind them.
+    pub fn begin_turn(&mut self, most: usize) {
+        self.shared.rise();
+        self.stops_seen = self.shared.stops();
+        self.left = if self.stops_seen > self.stops { self.capacity } else { most }.max(1);
+    }
+
+    /// Carries out the next command of this turn: about how many bytes that makes the hub send to each receiver, or `None` if
+    /// there was none.
+    pub fn obey<S>(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint<S>,
+        app: &mut S,
+        stats: &mut Stats,
+    ) -> Option<usize> {
+        self.more = self.left == 0;
+        if self.more {
+            return None;
+        }
+        let command = self.commands.as_ref()?.try_recv().ok()?;
+        self.left -= 1;
+        let bytes = command.bytes() + OVERHEAD;
+        stats.commands += 1;
+        if !endpoint.act(now, app, |hub, app| command.run(now, hub, app)) {
+            stats.failed_commands += 1;
+        }
+        Some(bytes)
+    }
+
+    /// Whether somebody wants the server to shut down, once for each time that it was said. To be asked when all commands of
+    /// the turn are carried out.
+    pub const fn take_stop(&mut self) -> bool {
+        let wanted = self.stops < self.stops_seen;
+        if wanted {
+            self.stops += 1;
+        }
+        wanted
+    }
+
+    /// Whether there may be something to do that `wake` was not called for.
+    pub fn has_more(&self) -> bool {
+        self.more || self.shared.stops() > self.stops
+    }
+
+    /// What handles tell when they are asked for counters.
+    pub fn set_stats(&self, stats: Stats) {
+        self.shared.set_stats(stats);
+    }
+
+    /// The server has ended.
+    pub fn close(&mut self) {
+        (self.commands, self.more, self.left) = (None, false, 0);
+        self.shared.close();
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").field("closed", &self.commands.is_none()).finish_non_exhaustive()
+    }
+}
+
+/// What a command counts as, beside its payload.
+const OVERHEAD: usize = 128;

@@ -1,0 +1,18 @@
+//! The rooms server on threads: `rooms` of chanson-mio with another driver.
+//!
+//! ```text
+//! cargo run --release -p chanson-std --example rooms_threads -- --port 4000
+//! ```
+
+use chanson_std as driver;
+
+#[path = "../../../io-mio/examples/rooms/flags.rs"]
+mod flags;
+#[path = "../../../io-mio/examples/rooms/hub.rs"]
+mod hub;
+#[path = "../../../io-mio/examples/rooms/serve.rs"]
+mod serve;
+
+fn main() -> std::io::Result<()> {
+    serve::serve()
+}

@@ -1,0 +1,9 @@
+//! What every driver does over real sockets, from one list for all of them.
+
+#![expect(clippy::duplicate_mod, reason = "each driver runs the same tests")]
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+mod common;
+mod nested;
+mod on_mio;
+mod on_threads;

@@ -1,0 +1,6 @@
+//! On the event loop.
+
+use chanson_mio as driver;
+
+#[path = "list.rs"]
+mod list;
