@@ -22,8 +22,10 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 enum Chunk {
     Frame(Frame),
+    /// A client's message, masked for this connection alone.
+    Masked(Box<[u8]>),
     Pong(Box<[u8]>),
-    /// An HTTP response, a ping or close frame: never dropped.
+    /// An HTTP message, a ping or close frame: never dropped.
     Own(Box<[u8]>),
 }
 
@@ -31,7 +33,7 @@ impl Chunk {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Frame(frame) => frame.bytes(),
-            Self::Pong(bytes) | Self::Own(bytes) => bytes,
+            Self::Masked(bytes) | Self::Pong(bytes) | Self::Own(bytes) => bytes,
         }
     }
 }
@@ -48,6 +50,10 @@ impl Outbox {
 
     pub(super) fn push_frame(&mut self, frame: &Frame) {
         self.push(Chunk::Frame(frame.clone()));
+    }
+
+    pub(super) fn push_masked(&mut self, bytes: Vec<u8>) {
+        self.push(Chunk::Masked(bytes.into_boxed_slice()));
     }
 
     pub(super) fn push_own(&mut self, bytes: Vec<u8>) {
@@ -71,10 +77,11 @@ impl Outbox {
         self.push(Chunk::Pong(bytes));
     }
 
-    /// Drops the frames of which nothing has left.
+    /// Drops the messages of which nothing has left.
     pub(super) fn drop_frames(&mut self) {
         let mut half_sent = self.sent > 0;
-        self.chunks.retain(|chunk| std::mem::take(&mut half_sent) || !matches!(chunk, Chunk::Frame(_)));
+        self.chunks
+            .retain(|chunk| std::mem::take(&mut half_sent) || !matches!(chunk, Chunk::Frame(_) | Chunk::Masked(_)));
         self.bytes = self.chunks.iter().map(|chunk| chunk.bytes().len()).sum::<usize>() - self.sent;
         let newest = self.chunks.iter().rposition(|chunk| matches!(chunk, Chunk::Pong(_))).unwrap_or(0);
         self.newest_pong = newest as u32;
