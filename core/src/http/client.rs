@@ -1,5 +1,6 @@
 //! The client's side of the upgrade: the request is written, the head of the response is read and checked.
 
+use std::fmt;
 use std::io::Write as _;
 
 use data_encoding::BASE64;
@@ -18,7 +19,7 @@ use crate::error::HandshakeError;
 /// assert_eq!(upgrade.target(), "/socket/websocket?vsn=2.0.0");
 /// # Ok::<(), chanson_core::http::HeaderError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Upgrade {
     host: Box<str>,
     target: Box<str>,
@@ -46,6 +47,13 @@ impl Upgrade {
     /// The name is no token, the value holds control characters, or the header is one that the upgrade itself writes or
     /// that would give the request a body.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
+        Self::check_header(name, value)?;
+        self.headers.push((name.into(), value.into()));
+        Ok(self)
+    }
+
+    /// Whether [`header`](Self::header) takes it.
+    pub(crate) fn check_header(name: &str, value: &str) -> Result<(), HeaderError> {
         if !is_token(name.as_bytes()) {
             return Err(HeaderError::Name);
         }
@@ -56,8 +64,7 @@ impl Upgrade {
         if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
             return Err(HeaderError::Value);
         }
-        self.headers.push((name.into(), value.into()));
-        Ok(self)
+        Ok(())
     }
 
     /// With another subprotocol to choose from.
@@ -100,6 +107,14 @@ impl Upgrade {
 
     fn offers(&self, protocol: &str) -> bool {
         self.protocols.iter().any(|offered| **offered == *protocol)
+    }
+}
+
+impl fmt::Debug for Upgrade {
+    /// Says where and nothing more: a query, headers and subprotocols may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.target.split('?').next().unwrap_or_default();
+        write!(f, "Upgrade({}{path})", self.host)
     }
 }
 
@@ -146,7 +161,7 @@ impl Handshake {
     pub(crate) fn check<'a>(&self, head: &Head<'a>) -> Result<Option<&'a str>, HandshakeError> {
         match head.status {
             101 => {}
-            status @ (301 | 302 | 303 | 307 | 308) => return Err(HandshakeError::Redirect(status)),
+            status @ 300..=399 => return Err(HandshakeError::Redirect(status)),
             status => return Err(HandshakeError::Status(status)),
         }
         let has = |name, token| head.tokens(name).any(|found: &str| found.eq_ignore_ascii_case(token));
