@@ -310,6 +310,8 @@ impl<S> Endpoint<S> {
                         entry.answer(now, answer);
                     }
                 }
+                // These come to clients only.
+                Event::Open { .. } | Event::Refused(_) => {}
             }
             self.drain();
         }
