@@ -168,6 +168,8 @@ await check("leave, and join again", async () => {
   assert.deepEqual((await answer(going.leave()))[0], "ok");
   assert.ok(closed);
   await until("the server to have noticed", async () => (await count(staying)) === 1);
+  // leave() is "ok" before the server has heard of it, and with vsn 1 nothing tells its phx_close from one of a new join.
+  await answer(room.push("ack", {}));
   const again = alice.channel(topic);
   assert.deepEqual(await answer(again.join()), ["ok", {}]);
   assert.equal(await count(staying), 2);
