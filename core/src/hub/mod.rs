@@ -43,6 +43,7 @@ mod origin;
 mod pubsub;
 
 use std::any::Any;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use self::admit::{Admission, HttpRequest};
@@ -309,6 +310,13 @@ impl<S> Hub<S> {
 
     fn is_closed(&self, conn: ConnId) -> bool {
         self.state.conns.get(conn).is_none_or(|conn| conn.phase == Phase::Closed)
+    }
+}
+
+impl<S> fmt::Debug for Hub<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mounts: Vec<&Mount<S>> = self.mounts.iter().map(|served| &served.mount).collect();
+        f.debug_struct("Hub").field("mounts", &mounts).field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
 
