@@ -57,6 +57,7 @@
 //! A module imports only from those below it: `memory`, `client`, `endpoint`, `hub`, then what handlers see (`channel`,
 //! `socket`, `connect`, `raw`), `state` (the tables), `pubsub`, `presence`, `session`, the wire formats (`wire`,
 //! `http`, `ws`), and the ground (`topic`, `payload`, `frame`, `time`, `error`).
+#![warn(missing_debug_implementations)]
 #![forbid(unsafe_code)]
 
 mod channel;

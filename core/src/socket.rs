@@ -4,6 +4,7 @@
 //! join handler waits for the join's reply, which has to be first.
 
 use std::any::Any;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -354,6 +355,12 @@ impl<'a, S> Socket<'a, S> {
     }
 }
 
+impl<S> fmt::Debug for Socket<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("conn", &self.at.conn).field("topic", &self.topic()).finish_non_exhaustive()
+    }
+}
+
 /// Sends on a topic other than the handler's own; see [`Socket::on`].
 pub struct On<'b, 'a, S> {
     socket: &'b mut Socket<'a, S>,
@@ -408,6 +415,12 @@ fn push_if_joined(
     payload: Payload<'_>,
 ) -> Result<(), CommandError> {
     state.joined(conn, topic).map_or(Ok(()), |member| state.push(member, event, payload))
+}
+
+impl<S> fmt::Debug for On<'_, '_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("On").field("conn", &self.socket.at.conn).field("topic", &self.topic).finish_non_exhaustive()
+    }
 }
 
 /// A meta within its bound.

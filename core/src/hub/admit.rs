@@ -1,5 +1,6 @@
 //! Connections come and go.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -376,6 +377,12 @@ impl<S> HttpRequest<'_, S> {
     /// Now, as the host counts.
     pub const fn now(&self) -> Instant {
         self.state.now
+    }
+}
+
+impl<S> fmt::Debug for HttpRequest<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRequest").field("conn", &self.conn).field("ticket", &self.ticket).finish_non_exhaustive()
     }
 }
 

@@ -12,11 +12,10 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::SmallVec;
 
-use super::{Failed, Hub, guard, guard_outcome};
+use super::{Failed, Hub, guard, guard_outcome, quietly};
 use crate::channel::{Failure, Join as JoinRequest, Leave, Refuse, Reply};
 use crate::error::CommandError;
 use crate::id::ConnId;
@@ -261,7 +260,7 @@ impl<S> Hub<S> {
         let conn = self.state.pubsub.member(member).conn;
         self.state.pubsub.leave(member);
         self.state.count_joins(conn, -1);
-        drop(catch_unwind(AssertUnwindSafe(|| drop(state))));
+        quietly(|| drop(state));
         Some(join_ref)
     }
 }

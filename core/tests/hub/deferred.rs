@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use chanson_core::error::{AnswerError, CommandError};
-use chanson_core::{Accept, ConnId, Refuse, Reply};
+use chanson_core::{Accept, Capacity, ConnId, Refuse, Reply};
 use serde_json::json;
 
 /// A room whose joins, and events `later`, are put off.
@@ -438,4 +438,22 @@ fn a_join_does_not_fail_because_somebody_else_has_left_meanwhile() {
     assert_eq!(answer(&mut world, ticket, Ok(Reply::empty())), Ok(()));
     assert_eq!(world.recv(b), [joined("room:a")]);
     assert_eq!((world.stats().hub.crashes, world.stats().hub.joins), (0, 1));
+}
+
+#[test]
+fn assigns_of_a_later_decision_are_bounded_too_and_none_is_dropped_in_silence() {
+    let mount = Mount::channels("/socket").channel(room()).on_connect(|connect| {
+        connect.set_assign("a", "1")?;
+        let ticket = connect.defer()?;
+        connect.app().tickets.push(ticket);
+        Ok(())
+    });
+    let mut world = build(builder().mount(mount).capacity(Capacity::default().with_assigns_per_connection(2)));
+    let a = world.dial(V2, &[]);
+    let (now, ticket) = (world.now(), world.app().tickets[0]);
+    let accept = Accept::new().assign("b", "2").assign("a", "3");
+    let mut decide = |accept| world.act(|hub, app| hub.answer_connect(now, app, ticket, Ok(accept)));
+    assert_eq!(decide(accept.clone().assign("c", "4")), Err(AnswerError::Refused(CommandError::Full)));
+    assert_eq!(decide(accept.assign("b", "4")), Ok(()), "the same name again takes no room");
+    assert!(world.is_open(a));
 }
