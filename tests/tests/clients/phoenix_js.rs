@@ -1,21 +1,14 @@
 //! The npm `phoenix` client against the rooms server: joins, pushes, replies, timeouts, broadcasts, binary payloads,
 //! presence, heartbeats, and a server that is killed and comes back.
 
-use chanson_tests::node;
-use chanson_tests::tools::{Rooms, rooms};
+use chanson_tests::script;
+use chanson_tests::tools::Rooms;
 
 fn talk(module: &str, vsn: &str) {
-    let Some(binary) = rooms() else { return };
-    if node::scripts().is_none() {
-        return;
-    }
-    let server = Rooms::start_binary(binary, &[]);
-    let url = format!("ws://{}/socket", server.address());
-    node::run("phoenix.mjs", &[module, &url, vsn], server, |server| {
-        let port = server.address().port().to_string();
-        drop(server);
-        Rooms::start_binary(binary, &["--port", &port])
-    });
+    let Some(mut script) = script::node("phoenix.mjs") else { return };
+    let Some(server) = Rooms::start(&[]) else { return };
+    script.arg(module).arg(format!("ws://{}/socket", server.address())).arg(vsn);
+    script::run(script, server, drop);
 }
 
 #[test]
