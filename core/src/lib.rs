@@ -67,6 +67,7 @@ pub mod hub;
 mod id;
 mod json;
 pub mod limits;
+pub mod memory;
 mod payload;
 mod presence;
 mod pubsub;

@@ -16,19 +16,24 @@ impl<T: Ord + Copy> Timers<T> {
         Self { heap: BinaryHeap::new() }
     }
 
-    /// Entries of things that have gone stay until they fire; when they may be more than half, `alive` says which to
-    /// keep, so the queue stays within about twice what is alive. Amortised O(log n).
-    pub(crate) fn push(&mut self, at: Instant, what: T, living: usize, alive: impl Fn(T) -> bool) {
+    /// Entries of no use any more stay until they fire; when they may be more than half, `alive` says which to keep, so
+    /// the queue stays within about twice what is alive. Amortised O(log n).
+    pub(crate) fn push(&mut self, at: Instant, what: T, living: usize, alive: impl Fn(Instant, T) -> bool) {
         if self.heap.len() > 64 + 2 * living {
-            self.heap.retain(|Reverse((_, what))| alive(*what));
+            self.heap.retain(|Reverse((at, what))| alive(*at, *what));
         }
         self.heap.push(Reverse((at, what)));
     }
 
-    /// The next one that is due.
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
+    /// The next one that is due, and when it was.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Instant, T)> {
         let Reverse((at, _)) = self.heap.peek()?;
-        (*at <= now).then(|| self.heap.pop()).flatten().map(|Reverse((_, what))| what)
+        (*at <= now).then(|| self.heap.pop()).flatten().map(|Reverse(entry)| entry)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {
@@ -44,7 +49,7 @@ mod tests {
     fn what_has_gone_does_not_pile_up() {
         let mut timers = Timers::new();
         for n in 0..10_000 {
-            timers.push(Instant::from_millis(n), n, 1, |other| other == n);
+            timers.push(Instant::from_millis(n), n, 1, |_, other| other == n);
         }
         assert!(timers.heap.len() <= 67);
     }
@@ -53,9 +58,9 @@ mod tests {
     fn due_ones_come_in_order_of_time() {
         let mut timers = Timers::new();
         for n in [3, 1, 2] {
-            timers.push(Instant::from_millis(n), n, 3, |_| true);
+            timers.push(Instant::from_millis(n), n, 3, |_, _| true);
         }
-        let due: Vec<u64> = std::iter::from_fn(|| timers.pop_due(Instant::from_millis(2))).collect();
+        let due: Vec<u64> = std::iter::from_fn(|| timers.pop_due(Instant::from_millis(2))).map(|(_, n)| n).collect();
         assert_eq!((due, timers.next()), (vec![1, 2], Some(Instant::from_millis(3))));
     }
 }

@@ -3,12 +3,11 @@
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chanson_core::http::Response;
 use chanson_core::{Accept, ConnId, PayloadBuf, Refuse, Reply, Ticket, ToPayload};
-use crossbeam_channel::{Sender, TrySendError};
 
 use crate::command::Command;
 use crate::stats::Stats;
@@ -33,12 +32,12 @@ use crate::stats::Stats;
 /// ```
 #[derive(Clone)]
 pub struct Handle {
-    commands: Sender<Command>,
+    commands: SyncSender<Command>,
     shared: Arc<Shared>,
 }
 
 impl Handle {
-    pub(crate) const fn new(commands: Sender<Command>, shared: Arc<Shared>) -> Self {
+    pub(crate) const fn new(commands: SyncSender<Command>, shared: Arc<Shared>) -> Self {
         Self { commands, shared }
     }
 
@@ -167,7 +166,7 @@ impl Handle {
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("waiting", &self.commands.len()).finish_non_exhaustive()
+        f.debug_struct("Handle").field("closed", &self.is_closed()).finish_non_exhaustive()
     }
 }
 

@@ -4,11 +4,11 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use chanson_core::time::Instant;
 use chanson_core::{ConnId, Endpoint, Hub};
-use crossbeam_channel::Receiver;
 use mio::net::TcpListener;
 use mio::{Events, Poll, Token, Waker};
 
@@ -35,8 +35,10 @@ pub struct Server<S = ()> {
     pub(crate) sockets: Sockets,
     /// Connections whose socket failed.
     pub(crate) dead: Vec<ConnId>,
-    /// `None` at the end.
+    /// `None` at the end. Dropping it drops what waits in it, so that whoever waits for an answer learns that none comes.
     pub(crate) commands: Option<Receiver<Command>>,
+    /// Whether some were left for the next turn.
+    pub(crate) more_commands: bool,
     pub(crate) shared: Arc<Shared>,
     /// How many wishes for a shutdown were heard.
     pub(crate) stops: usize,
@@ -105,7 +107,7 @@ impl<S> Server<S> {
         let waker = Waker::new(poll.registry(), WAKER)?;
         let door = Door::open(TcpListener::from_std(listener), poll.registry(), LISTENER)?;
         let shared = Arc::new(Shared::new(move || waker.wake()));
-        let (sender, commands) = crossbeam_channel::bounded(hub.capacity().commands);
+        let (sender, commands) = mpsc::sync_channel(hub.capacity().commands);
         let buffer = vec![0; config.read_per_turn.clamp(1, MAX_BUFFER)].into_boxed_slice();
         Ok(Self {
             endpoint: Endpoint::with_config(hub, config.endpoint.clone()),
@@ -115,6 +117,7 @@ impl<S> Server<S> {
             sockets: Sockets::default(),
             dead: Vec::new(),
             commands: Some(commands),
+            more_commands: false,
             handle: Handle::new(sender, Arc::clone(&shared)),
             shared,
             stops: 0,

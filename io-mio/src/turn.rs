@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use chanson_core::ConnId;
@@ -47,7 +48,7 @@ impl<S> Server<S> {
         self.acted
             || self.sockets.waiting() > 0
             || self.door.is_ready()
-            || self.commands.as_ref().is_some_and(|commands| !commands.is_empty())
+            || self.more_commands
             || self.shared.stops() > self.stops
     }
 
@@ -162,21 +163,27 @@ impl<S> Server<S> {
     fn obey(&mut self, app: &mut S) {
         self.shared.rise();
         let stops = self.shared.stops();
-        let most = if stops > self.stops { usize::MAX } else { self.config.commands_per_turn.max(1) };
-        let waiting = self.commands.as_ref().map_or(0, crossbeam_channel::Receiver::len);
-        for _ in 0..waiting.min(most) {
-            let Some(Ok(command)) = self.commands.as_ref().map(crossbeam_channel::Receiver::try_recv) else { break };
-            let (now, bytes) = (self.now, command.bytes());
-            self.stats.commands += 1;
-            if !self.endpoint.act(now, app, |hub, app| command.run(now, hub, app)) {
-                self.stats.failed_commands += 1;
-            }
-            self.took_in(app, bytes + COMMAND_OVERHEAD);
-        }
+        let most = match stops > self.stops {
+            true => self.endpoint.hub().capacity().commands,
+            false => self.config.commands_per_turn.max(1),
+        };
+        self.more_commands = (0..most).all(|_| self.obey_one(app));
         while self.stops < stops {
             self.stops += 1;
             self.shutdown(app);
         }
+    }
+
+    /// Carries out one command; whether there was one.
+    fn obey_one(&mut self, app: &mut S) -> bool {
+        let Some(Ok(command)) = self.commands.as_ref().map(Receiver::try_recv) else { return false };
+        let (now, bytes) = (self.now, command.bytes());
+        self.stats.commands += 1;
+        if !self.endpoint.act(now, app, |hub, app| command.run(now, hub, app)) {
+            self.stats.failed_commands += 1;
+        }
+        self.took_in(app, bytes + COMMAND_OVERHEAD);
+        true
     }
 
     /// Lets timers fire, but not as long as peers may have sent something that was not seen yet: after a pause of the whole
@@ -266,7 +273,7 @@ impl<S> Server<S> {
             self.close(app, id);
         }
         self.stage = Stage::Finished;
-        self.commands = None;
+        (self.commands, self.more_commands) = (None, false);
         self.shared.close();
         self.shared.set_stats(self.stats());
     }

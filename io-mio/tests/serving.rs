@@ -1,5 +1,5 @@
 //! Messages, commands and late answers over real sockets.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 

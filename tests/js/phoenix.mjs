@@ -168,6 +168,9 @@ await check("leave, and join again", async () => {
   assert.deepEqual((await answer(going.leave()))[0], "ok");
   assert.ok(closed);
   await until("the server to have noticed", async () => (await count(staying)) === 1);
+  // On vsn 1 a phx_close names no join, so one that is still under way would close the next channel of that topic:
+  // it has come when an answer behind it has.
+  assert.equal((await answer(room.push("ping", {})))[0], "ok");
   const again = alice.channel(topic);
   assert.deepEqual(await answer(again.join()), ["ok", {}]);
   assert.equal(await count(staying), 2);
@@ -238,14 +241,15 @@ await check("presence", async () => {
 // ---- the connection
 
 await check("heartbeats are answered", async () => {
-  const socket = await connected({ heartbeatIntervalMs: 50 });
+  // The client allows an answer as long as the time between two heartbeats, so this is how long the machine may stall.
+  const socket = await connected({ heartbeatIntervalMs: 1000 });
   let answers = 0;
   socket.onMessage(({ topic, event, payload }) => {
     if (topic === "phoenix" && event === "phx_reply" && payload.status === "ok") answers += 1;
   });
   let closed = false;
   socket.onClose(() => (closed = true));
-  await until("three answers", () => answers >= 3);
+  await until("two answers", () => answers >= 2);
   assert.ok(!closed);
   socket.disconnect();
 });

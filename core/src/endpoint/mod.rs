@@ -174,8 +174,8 @@ impl<S> Endpoint<S> {
     pub fn handle_timeout(&mut self, now: Instant, app: &mut S) {
         self.sessions.tick(now);
         let now = self.sessions.now;
-        while let Some(conn) = self.sessions.timers.pop_due(now) {
-            if let Some(entry) = self.sessions.get_mut(conn) {
+        while let Some((at, conn)) = self.sessions.timers.pop_due(now) {
+            if let Some(entry) = self.sessions.get_mut(conn).filter(|entry| entry.look_at == Some(at)) {
                 entry.look_at = None;
                 entry.session.handle_timeout(now);
                 self.pump(app, conn);

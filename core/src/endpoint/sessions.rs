@@ -45,6 +45,8 @@ pub(super) struct Entry {
     pub(super) touched: bool,
     /// Whether it is in `Sessions::slow`, or was.
     slow: bool,
+    /// How many bytes beyond the bound were taken, of those that have room reserved.
+    reserved: u16,
     /// What of `Sessions::queued` is this one's.
     queued: usize,
     /// The earliest moment at which a timer will look at it.
@@ -80,7 +82,7 @@ impl Sessions {
             self.entries.resize_with(conn.index() + 1, || None);
         }
         let session = Session::server(self.now, &self.config);
-        let entry = Entry { conn, session, touched: false, slow: false, queued: 0, look_at: None };
+        let entry = Entry { conn, session, touched: false, slow: false, reserved: 0, queued: 0, look_at: None };
         self.entries[conn.index()] = Some(entry);
         self.living += 1;
         self.watch(conn);
@@ -108,10 +110,9 @@ impl Sessions {
     /// Puts a message in the connection's queue, within the bound. A message is always taken into an empty queue: the
     /// bound is for what already waits.
     pub(super) fn queue(&mut self, conn: ConnId, frame: &Frame) {
-        let room = self.max_queued + if frame.is_reserved() { RESERVED } else { 0 };
-        let policy = self.policy;
+        let (max, policy) = (self.max_queued, self.policy);
         let Some(entry) = self.get_mut(conn) else { return };
-        if entry.queued > 0 && entry.queued >= room {
+        if entry.queued > 0 && entry.queued >= max && !(frame.is_reserved() && entry.take_reserved(frame)) {
             match policy {
                 SlowConsumer::DropNewest => self.stats.dropped += 1,
                 SlowConsumer::Close => self.mark_slow(conn),
@@ -137,6 +138,7 @@ impl Sessions {
                 entry.session.drop_queued();
             }
             entry.session.close(now, reason);
+            self.recount(conn);
             self.resumed.push(conn);
         }
     }
@@ -154,22 +156,28 @@ impl Sessions {
 
     /// What waits in the connection may have changed.
     pub(super) fn recount(&mut self, conn: ConnId) {
+        let max = self.max_queued;
         if let Some(entry) = self.get_mut(conn) {
             let waiting = entry.session.queued_bytes();
             let before = std::mem::replace(&mut entry.queued, waiting);
+            if waiting < max {
+                entry.reserved = 0;
+            }
             self.queued = self.queued - before + waiting;
         }
     }
 
-    /// Its deadline may have changed: an earlier one gets a timer, a later one is found when the timer fires.
+    /// Its deadline may have changed: an earlier one gets a timer, a later one is found when the timer fires. Only the
+    /// timer for `look_at` counts.
     pub(super) fn watch(&mut self, conn: ConnId) {
         let Some(entry) = self.get_mut(conn) else { return };
         let Some(deadline) = entry.session.poll_timeout() else { return };
         if entry.look_at.is_none_or(|look_at| deadline < look_at) {
             entry.look_at = Some(deadline);
             let entries = &self.entries;
-            self.timers.push(deadline, conn, self.living, |conn| {
-                entries.get(conn.index()).and_then(Option::as_ref).is_some_and(|entry| entry.conn == conn)
+            self.timers.push(deadline, conn, self.living, |at, conn| {
+                let entry = entries.get(conn.index()).and_then(Option::as_ref);
+                entry.is_some_and(|entry| entry.conn == conn && entry.look_at == Some(at))
             });
         }
     }
@@ -198,6 +206,16 @@ impl Sessions {
 }
 
 impl Entry {
+    /// Takes room for a frame from what is reserved; whether there was so much.
+    fn take_reserved(&mut self, frame: &Frame) -> bool {
+        let taken = usize::from(self.reserved) + frame.bytes().len();
+        let fits = taken <= RESERVED;
+        if fits {
+            self.reserved = taken as u16;
+        }
+        fits
+    }
+
     pub(super) fn answer(&mut self, now: Instant, answer: Answer) {
         let answered = match answer {
             Answer::Respond(response) => self.session.respond(now, &response).is_ok(),
@@ -212,3 +230,27 @@ impl Entry {
 
 /// Room beyond the bound of a queue for replies to heartbeats, so that a busy peer is not taken for a dead one.
 const RESERVED: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use crate::endpoint::Endpoint;
+    use crate::hub::Hub;
+    use crate::time::Instant;
+
+    /// Each half of a request has an earlier deadline than the pause before it.
+    #[test]
+    fn timers_do_not_pile_up_on_a_connection_that_is_kept_alive() {
+        let hub: Hub = Hub::builder().seed([7; 32]).build().unwrap();
+        let mut endpoint = Endpoint::new(hub);
+        let conn = endpoint.handle_connect(Instant::ORIGIN, None).unwrap();
+        for turn in 1..1000 {
+            let now = Instant::from_millis(1000 * turn);
+            endpoint.handle_bytes(now, &mut (), conn, b"GET / HTTP/1.1\r\n");
+            endpoint.handle_bytes(now, &mut (), conn, b"Host: a\r\n\r\n");
+            let waiting = endpoint.sessions.get(conn).map(|entry| entry.session.queued_bytes()).unwrap();
+            endpoint.advance(now, conn, waiting);
+            endpoint.handle_timeout(now, &mut ());
+        }
+        assert!(endpoint.sessions.timers.len() < 70, "{}", endpoint.sessions.timers.len());
+    }
+}

@@ -125,8 +125,23 @@ impl<S> Hub<S> {
         if self.is_closed(conn) {
             return;
         }
+        self.answer_pending(conn);
         self.state.outbox.close(conn, reason);
         self.end_conn(app, conn, reason);
+    }
+
+    /// Nobody will decide on the connect or the request of `conn` any more.
+    fn answer_pending(&mut self, conn: ConnId) {
+        let ticket = self.state.conns.get_mut(conn).and_then(|entry| entry.ticket.take());
+        let response = Response::text(503, "not available").close();
+        match ticket.and_then(|ticket| self.state.tickets.take(ticket)) {
+            Some(Promise::Connect { .. }) => {
+                self.state.stats.refused += 1;
+                self.state.outbox.refuse(conn, response);
+            }
+            Some(Promise::Request { .. }) => self.state.outbox.respond(conn, response),
+            Some(Promise::Join { .. } | Promise::Event { .. }) | None => {}
+        }
     }
 
     /// A deferred connect is decided.

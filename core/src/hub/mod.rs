@@ -120,7 +120,7 @@ impl<S> Hub<S> {
     /// [`poll_timeout`](Self::poll_timeout) at the latest; too early does no harm.
     pub fn handle_timeout(&mut self, now: Instant, app: &mut S) {
         self.state.tick(now);
-        while let Some(timer) = self.state.timers.pop_due(self.state.now) {
+        while let Some((_, timer)) = self.state.timers.pop_due(self.state.now) {
             match timer {
                 Timer::Idle(conn) => self.check_idle(conn),
                 Timer::Ticket(ticket) => self.expire(app, ticket),

@@ -311,6 +311,7 @@ impl State {
 
     pub(crate) fn publish_raw(&mut self, topic: &str, except: Option<ConnId>, text: &str) {
         if let Some(id) = self.pubsub.topic(topic) {
+            let except = except.filter(|conn| self.conns.get(*conn).is_some());
             let except = except.and_then(|conn| self.pubsub.find(conn, topic, Form::Raw));
             self.broadcast_raw(id, except, text);
         }
@@ -364,7 +365,7 @@ impl State {
 
     pub(crate) fn remind(&mut self, at: Instant, timer: Timer) {
         let (conns, tickets) = (&self.conns, &self.tickets);
-        self.timers.push(at, timer, conns.len() + tickets.len(), |timer| match timer {
+        self.timers.push(at, timer, conns.len() + tickets.len(), |_, timer| match timer {
             Timer::Idle(conn) => conns.open(conn).is_some(),
             Timer::Ticket(ticket) => tickets.get(ticket).is_some(),
         });

@@ -1,0 +1,162 @@
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use chanson_core::Reply;
+use serde_json::json;
+
+/// A room that fails when it is told to, and what `on_fault` heard.
+fn world() -> (World<App>, Arc<Mutex<Vec<String>>>) {
+    let faults = Arc::new(Mutex::new(Vec::new()));
+    let heard = faults.clone();
+    let channel = room()
+        .join(|socket, join| {
+            socket.track("me", json!({}))?;
+            match join.payload.parse::<&str>() {
+                Ok("panic") => panic!("join panics"),
+                _ => Ok(Reply::empty()),
+            }
+        })
+        .on("panic", |socket, _| {
+            let _ = socket.push("before", json!({}));
+            socket.stop();
+            panic_with("told to panic")
+        })
+        .on("fail", |_, _| Err::<(), _>("told to fail"))
+        .on("odd", |_, _| {
+            if true {
+                std::panic::panic_any(7)
+            }
+        });
+    let hub = builder().mount(Mount::channels("/socket").channel(channel)).on_fault(move |fault| {
+        let line = format!("{} {} {} {}", fault.place, fault.event, fault.text, fault.panicked);
+        heard.lock().expect("nobody panics while holding it").push(line);
+        panic!("and the reporter too");
+    });
+    (build(hub), faults)
+}
+
+fn panic_with(text: &str) {
+    panic!("{text}")
+}
+
+fn crashed(join_ref: &str) -> String {
+    format!(r#"["{join_ref}","{join_ref}","room:a","phx_error",{{"reason":"channel_crash"}}]"#)
+}
+
+#[test]
+fn a_handler_that_fails_ends_its_join_only() {
+    for (event, fault) in [("panic", "told to panic true"), ("fail", "told to fail false"), ("odd", "panic true")] {
+        let (mut world, faults) = world();
+        let (a, b) = (world.connect(V2), world.connect(V2));
+        for client in [a, b] {
+            ask_join(&mut world, client, "room:a");
+            ask_join(&mut world, client, "room:b");
+        }
+        world.recv(a);
+        world.recv(b);
+        let got = say(&mut world, a, event, "{}");
+        assert_eq!(got.last(), Some(&crashed("1")), "no reply to the event");
+        assert_eq!(world.recv(b).len(), 1, "the diff");
+        assert_eq!(*faults.lock().unwrap(), [format!("room:a {event} {fault}")]);
+        assert_eq!(world.app().log, ["room:a Crashed"]);
+        assert_eq!((world.stats().hub.crashes, world.stats().hub.joins), (1, 3));
+        assert_eq!(say(&mut world, b, "ping", "1"), [replied("ok", "1")]);
+        world.send(a, r#"["1","3","room:b","ping",{}]"#);
+        assert_eq!(world.recv(a).len(), 1, "its other topic lives on");
+    }
+}
+
+#[test]
+fn a_join_handler_that_panics_refuses_and_does_nothing_of_what_it_said() {
+    let (mut world, faults) = world();
+    let a = world.connect(V2);
+    world.send(a, r#"["1","1","room:a","phx_join","panic"]"#);
+    assert_eq!(world.recv(a), [refused("room:a", "join crashed")]);
+    assert_eq!(*faults.lock().unwrap(), ["room:a phx_join join panics true"]);
+    let stats = world.stats().hub;
+    assert_eq!((stats.joins, stats.presences, stats.crashes, stats.refused_joins), (0, 0, 1, 1));
+}
+
+#[test]
+fn one_rejoins_behind_a_crash() {
+    let (mut world, _) = world();
+    let a = world.connect(V2);
+    ask_join(&mut world, a, "room:a");
+    say(&mut world, a, "fail", "{}");
+    world.send(a, r#"["5","6","room:a","phx_join",{}]"#);
+    assert_eq!(world.recv(a)[0], r#"["5","6","room:a","phx_reply",{"status":"ok","response":{}}]"#);
+}
+
+#[test]
+fn what_a_join_said_and_cannot_be_done_crashes_it() {
+    let mut world = super::world(room().join(|socket, _| {
+        socket.push("one", json!({}))?;
+        socket.track("me", json!({}))?;
+        socket.track("me", json!({}))?;
+        socket.push("never", json!({}))?;
+        Ok(Reply::empty())
+    }));
+    let a = world.connect(V2);
+    let got = ask_join(&mut world, a, "room:a");
+    assert_eq!((&got[0], &got[1]), (&joined("room:a"), &pushed("one", "{}")));
+    assert_eq!((got.len(), got.last()), (4, Some(&crashed("1"))), "the diff of the first");
+    assert_eq!((world.stats().hub.presences, world.stats().hub.crashes), (0, 1));
+}
+
+#[test]
+fn a_leave_handler_that_fails_harms_nothing() {
+    let fails: [fn() -> Result<(), &'static str>; 2] = [|| panic!("leave panics"), || Err("leave fails")];
+    for fail in fails {
+        let mut world = super::world(Channel::new("room:*").leave(move |_, _| fail()));
+        let a = member(&mut world);
+        assert_eq!(say(&mut world, a, "phx_leave", "{}"), [OK, r#"["1","1","room:a","phx_close",{}]"#]);
+        assert_eq!((world.stats().hub.crashes, world.stats().hub.joins), (1, 0));
+    }
+}
+
+#[test]
+fn state_that_panics_when_dropped_harms_nothing() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    let mut world = super::world(room().join(|socket, _| {
+        socket.set_state(Bomb);
+        Ok(Reply::empty())
+    }));
+    let a = member(&mut world);
+    assert_eq!(say(&mut world, a, "phx_leave", "{}").len(), 2);
+    assert_eq!(world.stats().hub.joins, 0);
+    join(&mut world, a, "room:a");
+    say(&mut world, a, "phx_leave", "{}"); // so that none is left to be dropped with the hub
+}
+
+#[test]
+fn a_connect_handler_that_panics_is_500() {
+    let mount = Mount::channels("/socket").on_connect(|connect| {
+        connect.set_id("ann");
+        panic!("connect panics")
+    });
+    let mut world = mounted(mount);
+    assert_eq!(world.try_connect(V2, &[]).unwrap_err().status, 500);
+    assert_eq!(world.stats().hub.crashes, 1);
+    let now = world.now();
+    assert_eq!(world.act(|hub, app| hub.disconnect(now, app, "ann")), 0);
+}
+
+#[test]
+fn a_serialization_that_panics_harms_nothing() {
+    struct Bad;
+    impl serde::Serialize for Bad {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            panic!("serialize panics")
+        }
+    }
+    let mut world = super::world(room().on("bad", |socket, _| socket.broadcast("never", chanson_core::AsJson(Bad))));
+    let a = member(&mut world);
+    assert_eq!(say(&mut world, a, "bad", "{}"), [crashed("1")]);
+    join(&mut world, a, "room:a");
+    assert_eq!(say(&mut world, a, "ping", "[1]"), [replied("ok", "[1]")]);
+}

@@ -1,0 +1,142 @@
+use super::*;
+use chanson_core::endpoint::{Config, SlowConsumer};
+use chanson_core::{Capacity, Json};
+
+/// A broadcast of this has 1004 bytes as a frame.
+fn kilobyte() -> String {
+    let around = broadcast("data", r#""""#).len();
+    format!("\"{}\"", "x".repeat(1000 - around))
+}
+
+fn slow(policy: SlowConsumer, capacity: Capacity) -> World<App> {
+    let hub = builder().mount(Mount::channels("/socket").channel(room())).capacity(capacity).build().unwrap();
+    let mut world = World::with_config(hub, Config::default().with_slow_consumer(policy), App::default());
+    world.socket_buffer(0);
+    world
+}
+
+/// Members that do not read from now on.
+fn members(world: &mut World<App>, count: usize) -> Vec<Client> {
+    world.socket_buffer(1 << 20);
+    let members = (0..count).map(|_| member(world)).collect();
+    world.socket_buffer(0);
+    members
+}
+
+fn publish(world: &mut World<App>, topic: &str, count: usize) {
+    let text = kilobyte();
+    let payload = Json::new(&text).unwrap();
+    world.act(|hub, _| (0..count).try_for_each(|_| hub.broadcast(topic, "data", payload))).unwrap();
+}
+
+fn read_on(world: &mut World<App>, client: Client) {
+    world.socket_buffer(usize::MAX);
+    world.resume(client);
+}
+
+#[test]
+fn what_waits_beyond_the_bound_closes_the_connection() {
+    let mut world = slow(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(3 * 1004));
+    let a = members(&mut world, 1)[0];
+    publish(&mut world, "room:a", 3);
+    assert_eq!((world.hub().subscriber_count("room:a"), world.stats().queued_bytes), (1, 3 * 1004));
+    publish(&mut world, "room:a", 1);
+    assert_eq!(world.hub().subscriber_count("room:a"), 0);
+    assert_eq!((world.stats().slow_consumers, world.app().log.len()), (1, 1));
+    assert_eq!(world.app().log, ["room:a Disconnected(SlowConsumer)"]);
+    read_on(&mut world, a);
+    assert_eq!((world.closed(a), world.recv(a)), (Some(1013), vec![]), "what waited is dropped");
+}
+
+#[test]
+fn those_that_read_are_not_harmed_by_one_that_does_not() {
+    let mut world = slow(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(2000));
+    world.socket_buffer(100);
+    let (a, b) = (member(&mut world), member(&mut world));
+    world.pause(a);
+    publish(&mut world, "room:a", 2);
+    publish(&mut world, "room:a", 2);
+    world.resume(a);
+    assert_eq!((world.closed(a), world.closed(b), world.recv(b).len()), (Some(1013), None, 4));
+}
+
+#[test]
+fn a_frame_of_any_length_is_taken_into_an_empty_queue() {
+    let mut world = slow(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(10));
+    let a = members(&mut world, 1)[0];
+    publish(&mut world, "room:a", 1);
+    assert_eq!(world.stats().queued_bytes, 1004);
+    read_on(&mut world, a);
+    assert_eq!((world.recv(a).len(), world.closed(a)), (1, None));
+}
+
+#[test]
+fn the_newest_are_dropped_whole_where_that_is_asked() {
+    let mut world = slow(SlowConsumer::DropNewest, Capacity::default().with_queued_bytes_per_connection(2 * 1004));
+    let a = members(&mut world, 1)[0];
+    publish(&mut world, "room:a", 5);
+    assert_eq!((world.stats().dropped, world.stats().queued_bytes), (3, 2 * 1004));
+    read_on(&mut world, a);
+    assert_eq!((world.recv(a).len(), world.closed(a)), (2, None));
+    publish(&mut world, "room:a", 1);
+    assert_eq!(world.recv(a).len(), 1, "it reads again");
+    assert_eq!(world.stats().slow_consumers, 0);
+}
+
+#[test]
+fn beyond_the_bound_of_all_the_largest_queue_is_closed_and_no_other() {
+    for policy in [SlowConsumer::Close, SlowConsumer::DropNewest] {
+        let mut world = slow(policy, Capacity::default().with_queued_bytes(10 * 1004));
+        let all = members(&mut world, 4);
+        world.socket_buffer(1 << 20);
+        join(&mut world, all[2], "room:b");
+        world.socket_buffer(0);
+        publish(&mut world, "room:b", 3);
+        publish(&mut world, "room:a", 1);
+        assert_eq!((world.stats().queued_bytes, world.stats().slow_consumers), (7 * 1004, 0));
+        publish(&mut world, "room:a", 1);
+        assert_eq!(world.stats().slow_consumers, 1, "{policy:?}");
+        let open: Vec<_> = all.iter().map(|client| world.hub().is_open(world.conn(*client).unwrap())).collect();
+        assert_eq!(open, [true, true, false, true], "{policy:?}");
+        assert!(world.stats().queued_bytes < 7 * 1004);
+    }
+}
+
+#[test]
+fn replies_to_heartbeats_pongs_and_closes_have_room_of_their_own() {
+    let mut world = slow(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(2 * 1004));
+    let a = members(&mut world, 1)[0];
+    publish(&mut world, "room:a", 2);
+    for n in 0..50 {
+        world.send(a, &format!(r#"[null,"{n}","phoenix","heartbeat",{{}}]"#));
+        world.ping(a, b"x");
+    }
+    let now = world.now();
+    world.act(|hub, app| hub.shutdown(now, app));
+    assert_eq!(world.stats().slow_consumers, 0);
+    read_on(&mut world, a);
+    assert_eq!((world.recv(a).len(), world.closed(a)), (2 + 50, Some(1012)));
+}
+
+#[test]
+fn heartbeats_behind_a_frame_far_beyond_the_bound_have_their_room_too() {
+    let mut world = slow(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(1000));
+    let a = members(&mut world, 1)[0];
+    let long = format!("\"{}\"", "x".repeat(100_000));
+    world.act(|hub, _| hub.broadcast("room:a", "data", Json::new(&long).unwrap())).unwrap();
+    world.send(a, r#"[null,"1","phoenix","heartbeat",{}]"#);
+    assert_eq!(world.stats().slow_consumers, 0);
+    read_on(&mut world, a);
+    assert_eq!(world.recv(a).len(), 2);
+}
+
+#[test]
+fn one_that_never_reads_the_close_frame_is_cut() {
+    let mut world = slow(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(1000));
+    let a = members(&mut world, 1)[0];
+    publish(&mut world, "room:a", 2);
+    assert!(world.conn(a).is_some());
+    world.run_for(std::time::Duration::from_secs(2));
+    assert!(world.conn(a).is_none());
+    assert_eq!((world.stats().hub.connections, world.stats().queued_bytes), (0, 0));
+}
