@@ -2,4 +2,5 @@
 
 mod chat_page;
 mod phoenix_js;
+mod python;
 mod supabase_js;
