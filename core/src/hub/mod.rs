@@ -101,7 +101,7 @@ type FaultHandler = dyn Fn(&Fault<'_>) + Send + Sync;
 pub struct Fault<'a> {
     /// Whose message it was.
     pub conn: ConnId,
-    /// The topic, or the path of a raw mount or of a request.
+    /// The topic, or the path of a mount or of a request.
     pub place: &'a str,
     /// The event, or `phx_join`, `phx_leave`, `connect`, `open`, `message`, `close`, `request`.
     pub event: &'a str,
