@@ -1,5 +1,6 @@
 //! What `on_connect` sees of a connection that wants to open, and what it may say of it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -122,6 +123,13 @@ impl<'a, S> Connect<'a, S> {
     /// Now, as the host counts.
     pub const fn now(&self) -> Instant {
         self.state.now
+    }
+}
+
+impl<S> fmt::Debug for Connect<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The request's headers and query may hold secrets.
+        f.debug_struct("Connect").field("conn", &self.conn).field("path", &self.request.path()).finish_non_exhaustive()
     }
 }
 

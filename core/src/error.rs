@@ -147,6 +147,8 @@ pub enum CloseReason {
     SlowConsumer,
     /// The transport ended without a close frame (seen as 1006).
     TransportEof,
+    /// We are the client, and the server did not agree to the upgrade (seen as 1006).
+    Refused(HandshakeError),
 }
 
 impl CloseReason {
@@ -157,7 +159,7 @@ impl CloseReason {
             Self::Violation(error) => error.code(),
             Self::IdleTimeout => 1001,
             Self::SlowConsumer => 1013,
-            Self::TransportEof => 1006,
+            Self::TransportEof | Self::Refused(_) => 1006,
         }
     }
 
@@ -166,10 +168,50 @@ impl CloseReason {
         match self {
             Self::Violation(error) => error.reason(),
             Self::SlowConsumer => "slow consumer",
-            Self::ByPeer(_) | Self::ByUs(_) | Self::IdleTimeout | Self::TransportEof => "",
+            Self::ByPeer(_) | Self::ByUs(_) | Self::IdleTimeout | Self::TransportEof | Self::Refused(_) => "",
         }
     }
 }
+
+/// Why a server's answer to an upgrade is none that a client goes on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// It refused with this status.
+    Status(u16),
+    /// It said, with this status, that it is elsewhere. A WebSocket client does not follow (RFC 6455 §4.1 leaves it open,
+    /// browsers do not).
+    Redirect(u16),
+    /// It is no HTTP/1.1 response.
+    Malformed,
+    /// Its head is longer, or has more headers, than allowed.
+    TooLarge,
+    /// 101 without `Upgrade: websocket` and `Connection: Upgrade`.
+    NotUpgraded,
+    /// `Sec-WebSocket-Accept` does not fit the key: the answer is another's, out of a cache perhaps.
+    Accept,
+    /// A subprotocol that was not offered, or none where some were.
+    Protocol,
+    /// An extension that was not offered.
+    Extension,
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Status(status) => return write!(f, "refused with status {status}"),
+            Self::Redirect(status) => return write!(f, "redirected with status {status}"),
+            Self::Malformed => "not an HTTP/1.1 response",
+            Self::TooLarge => "response head too large",
+            Self::NotUpgraded => "101 without an upgrade to websocket",
+            Self::Accept => "wrong accept key",
+            Self::Protocol => "subprotocol not agreed",
+            Self::Extension => "extension not asked for",
+        })
+    }
+}
+
+impl std::error::Error for HandshakeError {}
 
 /// The text is not one valid JSON value, or the value cannot be written as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

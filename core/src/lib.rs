@@ -40,6 +40,8 @@
 //! - [`session::Session`], byte level: one connection, HTTP and WebSocket, without a hub.
 //! - [`Endpoint`], a hub and its sessions together: what a single-threaded host holds.
 //!
+//! At the other end of a connection is [`Client`].
+//!
 //! The verbs are the same at each: `handle_*(now, …)` says that something happened and is never refused, plain verbs
 //! (`broadcast`, `answer`) want something, `poll_*` says what to do next and when.
 //!
@@ -52,12 +54,14 @@
 //! - A handler that fails or panics ends its join, nothing else. (Panics have to unwind for that; each still runs the
 //!   program's panic hook.)
 //!
-//! A module imports only from those below it: `memory`, `endpoint`, `hub`, then what handlers see (`channel`,
+//! A module imports only from those below it: `memory`, `client`, `endpoint`, `hub`, then what handlers see (`channel`,
 //! `socket`, `connect`, `raw`), `state` (the tables), `pubsub`, `presence`, `session`, the wire formats (`wire`,
 //! `http`, `ws`), and the ground (`topic`, `payload`, `frame`, `time`, `error`).
+#![warn(missing_debug_implementations)]
 #![forbid(unsafe_code)]
 
 mod channel;
+pub mod client;
 mod connect;
 pub mod driver;
 pub mod endpoint;
@@ -84,6 +88,7 @@ pub mod wire;
 pub mod ws;
 
 pub use channel::{Channel, Event, Failure, Join, Leave, Outcome, Refuse, Reply};
+pub use client::Client;
 pub use connect::{Accept, Connect};
 pub use endpoint::Endpoint;
 pub use error::InvalidJson;

@@ -207,6 +207,16 @@ impl Topics {
         }
     }
 
+    /// From now on nothing is delivered to `conn`, which is still in its topics: what is said in one of them because it
+    /// leaves another does not reach it. O(topics it is in).
+    pub(crate) fn unsubscribe_all(&mut self, conn: ConnId) {
+        let mut next = self.any_of(conn);
+        while let Some(member) = next {
+            self.unsubscribe(member);
+            next = Some(self.member(member).next).filter(|next| *next != NONE);
+        }
+    }
+
     /// Takes the member out of its topic.
     pub(crate) fn leave(&mut self, member: u32) {
         self.unsubscribe(member);

@@ -1,5 +1,6 @@
 //! What handlers of a raw mount see: a WebSocket without channels.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use crate::error::{CloseReason, CommandError};
@@ -97,5 +98,11 @@ impl<'a, S> Raw<'a, S> {
     /// Now, as the host counts.
     pub const fn now(&self) -> Instant {
         self.state.now
+    }
+}
+
+impl<S> fmt::Debug for Raw<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Raw").field("conn", &self.conn).finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@
 //! join handler waits for the join's reply, which has to be first.
 
 use std::any::Any;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -95,7 +96,8 @@ impl<'a, S> Socket<'a, S> {
         })
     }
 
-    /// Sends an event to another client in this topic.
+    /// Sends an event to another client in this topic. Said in a join handler, it comes to nothing when that client has
+    /// left by the time of the join's reply.
     ///
     /// # Errors
     /// `NotJoined` when it is not in this topic, else as [`push`](Self::push).
@@ -105,10 +107,7 @@ impl<'a, S> Socket<'a, S> {
         if other == self.at.member {
             return self.push(event, payload);
         }
-        self.send(event, payload, move |state, _, event, payload| {
-            let other = state.joined(conn, &topic).ok_or(CommandError::NotJoined)?;
-            state.push(other, event, payload)
-        })
+        self.send(event, payload, move |state, _, event, payload| push_if_joined(state, conn, &topic, event, payload))
     }
 
     /// The same sends on another topic.
@@ -356,6 +355,12 @@ impl<'a, S> Socket<'a, S> {
     }
 }
 
+impl<S> fmt::Debug for Socket<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("conn", &self.at.conn).field("topic", &self.topic()).finish_non_exhaustive()
+    }
+}
+
 /// Sends on a topic other than the handler's own; see [`Socket::on`].
 pub struct On<'b, 'a, S> {
     socket: &'b mut Socket<'a, S>,
@@ -372,10 +377,8 @@ impl<S> On<'_, '_, S> {
         if !self.socket.is_joined(&topic) {
             return Err(CommandError::NotJoined);
         }
-        self.socket.send(event, payload, move |state, _, event, payload| {
-            let member = state.joined(conn, &topic).ok_or(CommandError::NotJoined)?;
-            state.push(member, event, payload)
-        })
+        self.socket
+            .send(event, payload, move |state, _, event, payload| push_if_joined(state, conn, &topic, event, payload))
     }
 
     /// Sends an event to all who joined that topic; this client need not have.
@@ -400,6 +403,23 @@ impl<S> On<'_, '_, S> {
             Some(id) => state.broadcast(id, state.joined(conn, &topic), event, payload),
             None => Ok(()),
         })
+    }
+}
+
+/// Whoever has left since it was said misses it, which is no fault of the handler's.
+fn push_if_joined(
+    state: &mut State,
+    conn: ConnId,
+    topic: &str,
+    event: &str,
+    payload: Payload<'_>,
+) -> Result<(), CommandError> {
+    state.joined(conn, topic).map_or(Ok(()), |member| state.push(member, event, payload))
+}
+
+impl<S> fmt::Debug for On<'_, '_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("On").field("conn", &self.socket.at.conn).field("topic", &self.topic).finish_non_exhaustive()
     }
 }
 

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::io::IoSlice;
 
 use chanson_core::http::Request;
+use chanson_core::hub::Builder;
 use chanson_core::time::Instant;
 use chanson_core::ws::{self, Data};
 use chanson_core::{Capacity, Channel, ConnId, Endpoint, Hub, Json, Mount};
@@ -64,11 +65,15 @@ const SUBSCRIBERS: usize = 256;
 const PAYLOAD: &str = r#"{"body":"So long, and thanks for all the fish."}"#;
 
 fn hub() -> Hub {
+    builder().build().unwrap()
+}
+
+fn builder() -> Builder {
     let room = Channel::new("room:*")
         .on("new_msg", |socket, msg| socket.broadcast("new_msg", msg.payload))
         .on("ping", |socket, msg| socket.reply(msg.payload));
     let capacity = Capacity::for_connections(SUBSCRIBERS);
-    Hub::builder().seed([7; 32]).capacity(capacity).mount(Mount::channels("/socket").channel(room)).build().unwrap()
+    Hub::builder().seed([7; 32]).capacity(capacity).mount(Mount::channels("/socket").channel(room))
 }
 
 fn drain(hub: &mut Hub) -> usize {
@@ -96,6 +101,15 @@ fn members(hub: &mut Hub) -> Vec<ConnId> {
     let members = (0..SUBSCRIBERS).map(member).collect();
     drain(hub);
     members
+}
+
+#[test]
+fn preallocation_takes_the_tables_beforehand() {
+    let (mut grows, mut stands) = (hub(), builder().preallocate().build().unwrap());
+    let growing = allocations(|| drop(members(&mut grows)));
+    let standing = allocations(|| drop(members(&mut stands)));
+    // Connections, members, two indexes of them: each would have been doubled six times and more.
+    assert!(standing + 20 < growing, "{standing} and {growing}");
 }
 
 #[test]

@@ -35,6 +35,7 @@
 //!
 //! Other threads talk to a server by its [`Handle`]; [`spawn`](Server::spawn) runs it on a thread of its own.
 #![deny(missing_docs)]
+#![warn(missing_debug_implementations)]
 #![forbid(unsafe_code)]
 
 mod door;

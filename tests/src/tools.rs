@@ -15,6 +15,8 @@ use crate::transport::Tcp;
 /// A rooms server in a process of its own, which ends with this value.
 #[derive(Debug)]
 pub struct Rooms {
+    binary: PathBuf,
+    flags: Vec<String>,
     child: Child,
     address: SocketAddr,
     stderr: Arc<Mutex<String>>,
@@ -48,7 +50,8 @@ impl Rooms {
             let _ = child.wait();
             panic!("{} said {line:?} and not where it listens\n{}", binary.display(), said(&stderr));
         };
-        Self { child, address, stderr }
+        let flags = flags.iter().map(ToString::to_string).collect();
+        Self { binary: binary.to_owned(), flags, child, address, stderr }
     }
 
     /// Where it listens.
@@ -83,6 +86,15 @@ impl Drop for Rooms {
 }
 
 impl Rooms {
+    /// The same server once more and on the same port, when `end` has ended this one.
+    #[must_use]
+    pub fn again(self, end: impl Fn(Self)) -> Self {
+        let (binary, mut flags, port) = (self.binary.clone(), self.flags.clone(), self.address.port().to_string());
+        end(self);
+        flags.extend(["--port".to_owned(), port]);
+        Self::start_binary(&binary, &flags.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
     /// Ends it as an operator would (SIGTERM) or, where there are no signals, at once; waits until it has ended.
     pub fn stop(mut self) {
         let asked = Command::new("kill").arg(self.child.id().to_string()).status();
@@ -143,15 +155,15 @@ pub fn rooms(host: Host) -> Option<&'static Path> {
 /// When it cannot be built.
 pub fn example(package: &str, name: &str) -> PathBuf {
     let exe = env::current_exe().expect("a test has a path");
-    let target = exe.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists()).expect("a target folder");
-    let profile = exe.strip_prefix(target).expect("an ancestor").components().next().expect("a profile's folder");
+    let target = target();
+    let profile = exe.strip_prefix(&target).expect("an ancestor").components().next().expect("a profile's folder");
     let profile = match profile.as_os_str().to_str() {
         Some("debug") | None => "dev",
         Some(profile) => profile,
     };
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "-p", package, "--example", name, "--profile", profile, "--message-format=json"]);
-    cargo.arg("--target-dir").arg(target).current_dir(workspace()).stderr(Stdio::piped());
+    cargo.arg("--target-dir").arg(&target).current_dir(workspace()).stderr(Stdio::piped());
     let built = cargo.output().expect("cargo runs");
     let messages = String::from_utf8_lossy(&built.stdout);
     let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
@@ -181,6 +193,16 @@ pub fn skipped(why: &str) {
     let test = thread.name().unwrap_or("a test");
     assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "SKIPPED: {test}: {why}");
     let _ = std::io::stderr().write_all(format!("SKIPPED: {test}: {why}\n").as_bytes());
+}
+
+/// The target folder of the running test.
+///
+/// # Panics
+/// When it does not run from one.
+pub fn target() -> PathBuf {
+    let exe = env::current_exe().expect("a test has a path");
+    let target = exe.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
+    target.expect("tests run from a target folder").to_owned()
 }
 
 /// The root of the workspace.

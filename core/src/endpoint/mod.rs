@@ -35,6 +35,7 @@
 
 mod sessions;
 
+use std::fmt;
 use std::io::IoSlice;
 use std::net::SocketAddr;
 
@@ -310,6 +311,8 @@ impl<S> Endpoint<S> {
                         entry.answer(now, answer);
                     }
                 }
+                // These come to clients only.
+                Event::Open { .. } | Event::Refused(_) => {}
             }
             self.drain();
         }
@@ -352,6 +355,12 @@ impl<S> Endpoint<S> {
             }
         }
         sessions.mind_the_total();
+    }
+}
+
+impl<S> fmt::Debug for Endpoint<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("hub", &self.hub).field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
 

@@ -111,7 +111,7 @@ impl Sessions {
     /// bound is for what already waits.
     pub(super) fn queue(&mut self, conn: ConnId, frame: &Frame) {
         let (max, policy) = (self.max_queued, self.policy);
-        let Some(entry) = self.get_mut(conn) else { return };
+        let Some(entry) = self.get_mut(conn).filter(|entry| !entry.slow) else { return };
         if entry.queued > 0 && entry.queued >= max && !(frame.is_reserved() && entry.take_reserved(frame)) {
             match policy {
                 SlowConsumer::DropNewest => self.stats.dropped += 1,
@@ -182,9 +182,14 @@ impl Sessions {
         }
     }
 
-    /// While more waits in all than there may, the connection with most is a slow one.
+    /// While more waits in all than there may, the connection with most is a slow one. What waits for those that are to be
+    /// closed already is as good as gone.
     pub(super) fn mind_the_total(&mut self) {
-        let mut over = self.queued.saturating_sub(self.max_queued_in_all);
+        if self.queued <= self.max_queued_in_all {
+            return;
+        }
+        let going: usize = self.slow.iter().filter_map(|conn| self.get(*conn)).map(|entry| entry.queued).sum();
+        let mut over = (self.queued - going).saturating_sub(self.max_queued_in_all);
         while over > 0 {
             let candidates = self.entries.iter().flatten().filter(|entry| !entry.slow && entry.queued > 0);
             let Some((conn, queued)) = candidates.max_by_key(|entry| entry.queued).map(|e| (e.conn, e.queued)) else {

@@ -1,10 +1,11 @@
 //! HTTP/1.1 without I/O, as much as a server of channels needs: requests with bounded heads and bodies, the WebSocket
-//! upgrade, responses and route patterns.
+//! upgrade, responses and route patterns; and of a client's side the upgrade alone.
 //!
 //! Requests are read strictly: whatever two readers could understand differently (RFC 9112 §11.2, request smuggling) is
 //! refused with 400 and ends the connection.
 
 mod body;
+mod client;
 mod parse;
 mod request;
 mod response;
@@ -12,10 +13,12 @@ mod route;
 #[cfg(test)]
 mod tests;
 
+pub use client::{Head, Upgrade};
 pub use request::{Request, UpgradeError};
 pub use response::{HeaderError, Response};
 pub use route::{Route, RouteError};
 
+pub(crate) use client::Handshake;
 pub(crate) use parse::{Limits, Progress, Reader};
 pub(crate) use response::{CONTINUE, Persistence, switching_protocols};
 

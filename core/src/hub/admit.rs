@@ -1,5 +1,6 @@
 //! Connections come and go.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -259,6 +260,7 @@ impl<S> Hub<S> {
         let was_open = std::mem::replace(&mut entry.phase, Phase::Closed) == Phase::Open;
         let ticket = entry.ticket.take();
         self.revoke(ticket);
+        self.state.pubsub.unsubscribe_all(conn);
         while let Some(member) = self.state.pubsub.any_of(conn) {
             match self.state.joins.get(member).is_some() {
                 true => drop(self.end_join(app, member, Leave::Disconnected(reason))),
@@ -375,6 +377,12 @@ impl<S> HttpRequest<'_, S> {
     /// Now, as the host counts.
     pub const fn now(&self) -> Instant {
         self.state.now
+    }
+}
+
+impl<S> fmt::Debug for HttpRequest<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRequest").field("conn", &self.conn).field("ticket", &self.ticket).finish_non_exhaustive()
     }
 }
 

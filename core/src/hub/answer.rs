@@ -33,7 +33,8 @@ impl<S> Hub<S> {
     /// Decides on a connect that was deferred: `Output::Open` or `Output::Refuse` follows.
     ///
     /// # Errors
-    /// `Expired` when the ticket is dead, `WrongKind` when it is for something else.
+    /// `Expired` when the ticket is dead, `WrongKind` when it is for something else, `Refused(Full)` when it assigns more
+    /// than `Capacity::assigns_per_connection` (the ticket lives on).
     pub fn answer_connect(
         &mut self,
         now: Instant,
@@ -46,6 +47,11 @@ impl<S> Hub<S> {
             Promise::Connect { conn } => *conn,
             _ => return Err(AnswerError::WrongKind),
         };
+        if let Ok(accept) = &decision
+            && !self.state.can_assign(conn, &accept.assigns)
+        {
+            return Err(AnswerError::Refused(CommandError::Full));
+        }
         self.revoke(Some(ticket));
         self.decide(app, conn, decision.map_err(|_| Response::new(403)));
         self.settle(app);

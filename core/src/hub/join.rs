@@ -12,11 +12,10 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::SmallVec;
 
-use super::{Failed, Hub, guard, guard_outcome};
+use super::{Failed, Hub, guard, guard_outcome, quietly};
 use crate::channel::{Failure, Join as JoinRequest, Leave, Refuse, Reply};
 use crate::error::CommandError;
 use crate::id::ConnId;
@@ -70,7 +69,7 @@ impl<S> Hub<S> {
         self.state.joins.insert(member, Join { channel, join_ref, pending, state: None, tickets });
 
         let Some(handler) = served.channel(channel).and_then(|channel| channel.join_handler()) else {
-            self.joined(member, message.ref_, Payload::Json(Json::EMPTY));
+            self.joined(member, message.ref_, Payload::Json(Json::EMPTY)).expect("text always encodes");
             return Some((member, Said::default()));
         };
         let (at, stage) = (At { conn, member }, Stage::Join { ticket: None });
@@ -208,25 +207,21 @@ impl<S> Hub<S> {
     }
 
     /// Subscribes and answers, in this order: whatever comes behind is delivered.
-    fn joined(&mut self, member: u32, ref_: Ref<'_>, reply: Payload<'_>) -> bool {
-        if self.state.reply(member, ref_, "ok", reply).is_err() {
-            return false;
-        }
+    fn joined(&mut self, member: u32, ref_: Ref<'_>, reply: Payload<'_>) -> Result<(), CommandError> {
+        self.state.reply(member, ref_, "ok", reply)?;
         if let Some(join) = self.state.joins.get_mut(member) {
             join.pending = None;
         }
         self.state.pubsub.subscribe(member);
-        true
+        Ok(())
     }
 
-    /// A reply that cannot be sent (bytes to a `vsn` 1 client) is a failure of the handler.
+    /// A reply that cannot be sent (bytes to a `vsn` 1 client, say) is a failure of the handler.
     fn joined_or_crashed(&mut self, member: u32, ref_: Ref<'_>, reply: &PayloadBuf) -> bool {
-        if self.joined(member, ref_, reply.as_payload()) {
-            return true;
-        }
+        let Err(error) = self.joined(member, ref_, reply.as_payload()) else { return true };
         let conn = self.state.pubsub.member(member).conn;
         let topic = self.state.pubsub.name(self.state.pubsub.member(member).topic).clone();
-        let failed = Failed::Error(Failure(CommandError::BinaryUnsupported.to_string().into()));
+        let failed = Failed::Error(Failure(error.to_string().into()));
         self.report(conn, &topic, "phx_join", &failed);
         self.state.stats.refused_joins += 1;
         let response = Payload::Json(JOIN_CRASHED);
@@ -265,7 +260,7 @@ impl<S> Hub<S> {
         let conn = self.state.pubsub.member(member).conn;
         self.state.pubsub.leave(member);
         self.state.count_joins(conn, -1);
-        drop(catch_unwind(AssertUnwindSafe(|| drop(state))));
+        quietly(|| drop(state));
         Some(join_ref)
     }
 }

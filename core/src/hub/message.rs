@@ -1,7 +1,7 @@
 //! Messages come: decoding, limits, and which handler takes them.
 
 use super::mount::Protocol;
-use super::{Hub, guard_outcome};
+use super::{Hub, guard, guard_outcome};
 use crate::channel::{Event, Leave};
 use crate::error::{CloseReason, PeerError};
 use crate::id::ConnId;
@@ -50,10 +50,7 @@ impl<S> Hub<S> {
         match &self.mounts[usize::from(entry.mount)].mount.protocol {
             Protocol::Channels(_) => match self.decode(conn, source) {
                 Ok(message) => self.dispatch(app, conn, &message, source),
-                Err(error) => {
-                    self.state.stats.undecodable += 1;
-                    self.state.close_later(conn, CloseReason::Violation(error.into()));
-                }
+                Err(error) => self.handle_undecodable(app, conn, source, error),
             },
             Protocol::Raw(handlers) => {
                 let mut raw = Raw::new(&mut self.state, app, conn);
@@ -73,6 +70,35 @@ impl<S> Hub<S> {
         match source {
             Source::Text(text) => wire::decode_text(vsn, text),
             Source::Binary(data) => wire::decode_binary(vsn, data),
+        }
+    }
+
+    /// What `vsn` 2 knows nothing of may be a message of the mount's own clients.
+    #[cold]
+    fn handle_undecodable(&mut self, app: &mut S, conn: ConnId, source: Source<'_>, mut error: DecodeError) {
+        if let (Source::Binary(data), DecodeError::MalformedBinary) = (source, error)
+            && let Some(text) = self.translate(conn, data)
+        {
+            let source = Source::Text(&text);
+            match self.decode(conn, source) {
+                Ok(message) => return self.dispatch(app, conn, &message, source),
+                Err(of_text) => error = of_text,
+            }
+        }
+        self.state.stats.undecodable += 1;
+        self.state.close_later(conn, CloseReason::Violation(error.into()));
+    }
+
+    fn translate(&mut self, conn: ConnId, data: &[u8]) -> Option<String> {
+        let mount = &self.mounts[usize::from(self.state.conns.get(conn)?.mount)].mount;
+        let translate = mount.translate.as_ref()?;
+        match guard(|| translate(data)) {
+            Ok(text) => text,
+            Err(failed) => {
+                let path = mount.path.clone();
+                self.report(conn, &path, "message", &failed);
+                None
+            }
         }
     }
 

@@ -43,6 +43,7 @@ mod origin;
 mod pubsub;
 
 use std::any::Any;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use self::admit::{Admission, HttpRequest};
@@ -100,7 +101,7 @@ type FaultHandler = dyn Fn(&Fault<'_>) + Send + Sync;
 pub struct Fault<'a> {
     /// Whose message it was.
     pub conn: ConnId,
-    /// The topic, or the path of a raw mount or of a request.
+    /// The topic, or the path of a mount or of a request.
     pub place: &'a str,
     /// The event, or `phx_join`, `phx_leave`, `connect`, `open`, `message`, `close`, `request`.
     pub event: &'a str,
@@ -303,7 +304,7 @@ impl<S> Hub<S> {
         if let Some(on_fault) = &self.on_fault {
             let fault = Fault { conn, place, event, text: failed.text(), panicked: failed.panicked() };
             // A panic while reporting a failure is a failure that nobody can be told of.
-            drop(catch_unwind(AssertUnwindSafe(|| on_fault(&fault))));
+            quietly(|| on_fault(&fault));
         }
     }
 
@@ -312,21 +313,25 @@ impl<S> Hub<S> {
     }
 }
 
+impl<S> fmt::Debug for Hub<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mounts: Vec<&Mount<S>> = self.mounts.iter().map(|served| &served.mount).collect();
+        f.debug_struct("Hub").field("mounts", &mounts).field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
 /// How a handler failed.
 enum Failed {
     Error(Failure),
-    Panic(Box<dyn Any + Send>),
+    /// With the panic's text.
+    Panic(Box<str>),
 }
 
 impl Failed {
     fn text(&self) -> &str {
         match self {
             Self::Error(failure) => &failure.0,
-            Self::Panic(payload) => match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-                (Some(text), _) => text,
-                (None, Some(text)) => text,
-                (None, None) => "panic",
-            },
+            Self::Panic(text) => text,
         }
     }
 
@@ -338,7 +343,27 @@ impl Failed {
 /// Runs a handler; a panic stops here. The tables stay whole, since handlers change them only through calls that do not
 /// panic half-way.
 fn guard<T>(handler: impl FnOnce() -> T) -> Result<T, Failed> {
-    catch_unwind(AssertUnwindSafe(handler)).map_err(Failed::Panic)
+    catch_unwind(AssertUnwindSafe(handler)).map_err(|panic| {
+        let text = panic_text(&*panic).into();
+        quietly(|| drop(panic));
+        Failed::Panic(text)
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => text,
+        (None, None) => "panic",
+    }
+}
+
+/// Runs code of the application whose panics concern nobody. What it panics with may panic when it is dropped, and so
+/// is not.
+fn quietly(run: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+        std::mem::forget(panic);
+    }
 }
 
 /// The same for a handler that has nothing to say but whether it failed.

@@ -33,6 +33,7 @@ pub struct Mount<S = ()> {
     pub(super) path: Box<str>,
     pub(super) protocol: Protocol<S>,
     pub(super) on_connect: Option<Box<ConnectHandler<S>>>,
+    pub(super) translate: Option<Box<Translate>>,
     pub(super) origin: Origin,
     pub(super) max_message: usize,
     pub(super) idle_timeout: Option<Duration>,
@@ -47,6 +48,7 @@ pub(super) enum Protocol<S> {
 }
 
 pub(super) type ConnectHandler<S> = dyn Fn(&mut Connect<'_, S>) -> Result<(), Refuse> + Send + Sync;
+type Translate = dyn Fn(&[u8]) -> Option<String> + Send + Sync;
 type OpenHandler<S> = dyn Fn(&mut Raw<'_, S>) -> Result<(), Failure> + Send + Sync;
 type TextHandler<S> = dyn Fn(&mut Raw<'_, S>, &str) -> Result<(), Failure> + Send + Sync;
 type BinaryHandler<S> = dyn Fn(&mut Raw<'_, S>, &[u8]) -> Result<(), Failure> + Send + Sync;
@@ -75,6 +77,7 @@ impl<S> Mount<S> {
             path: path.into(),
             protocol,
             on_connect: None,
+            translate: None,
             origin: Origin::default(),
             max_message: 64 * 1024,
             idle_timeout: Some(Duration::from_secs(60)),
@@ -107,6 +110,28 @@ impl<S> Mount<S> {
         F: Fn(&mut Connect<'_, S>) -> Result<(), Refuse> + Send + Sync + 'static,
     {
         self.on_connect = Some(Box::new(handler));
+        self
+    }
+
+    /// Understands the binary messages of clients that have more of them than `vsn` 2 has: gives the `vsn` 2 text
+    /// message that one stands for, which then goes its usual way. `None` closes the connection (1011), as happens
+    /// without this.
+    ///
+    /// ```
+    /// use chanson_core::Mount;
+    ///
+    /// // Kind 7 is our own: a position in two bytes.
+    /// let mount: Mount<()> = Mount::channels("/game").translate_binary(|data| match data {
+    ///     [7, x, y] => Some(format!(r#"[null,null,"arena","move",{{"x":{x},"y":{y}}}]"#)),
+    ///     _ => None,
+    /// });
+    /// ```
+    #[must_use]
+    pub fn translate_binary<F>(mut self, translate: F) -> Self
+    where
+        F: Fn(&[u8]) -> Option<String> + Send + Sync + 'static,
+    {
+        self.translate = Some(Box::new(translate));
         self
     }
 

@@ -1,5 +1,7 @@
 //! Topics without channels.
 
+use std::fmt;
+
 use crate::error::CommandError;
 use crate::id::ConnId;
 use crate::state::State;
@@ -58,5 +60,11 @@ impl<'a> PubSub<'a> {
     /// How many connections `topic` has, joined ones and raw subscribers. O(1).
     pub fn subscriber_count(&self, topic: &str) -> usize {
         self.state.pubsub.subscriber_count(topic)
+    }
+}
+
+impl fmt::Debug for PubSub<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PubSub").field("topics", &self.state.pubsub.topic_count()).finish_non_exhaustive()
     }
 }

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use super::Config;
 use super::outbox::Outbox;
-use crate::error::{CloseReason, PeerError};
-use crate::http::{CONTINUE, Limits, Persistence, Reader, Response, UpgradeError, switching_protocols};
+use crate::error::{CloseReason, HandshakeError, PeerError};
+use crate::frame::Kind;
+use crate::http::{
+    CONTINUE, Handshake, Limits, Persistence, Reader, Response, Upgrade, UpgradeError, switching_protocols,
+};
+use crate::random::Random;
 use crate::time::Instant;
 use crate::ws;
 
@@ -22,14 +26,18 @@ pub(super) struct Machine {
     now: Instant,
     /// Whether the peer sends no more.
     eof: bool,
+    /// Whether we opened the connection.
+    client: bool,
 }
 
 #[derive(Debug)]
 pub(super) enum Phase {
     /// Requests and responses.
     Http(Box<Exchange>),
+    /// Our request for an upgrade is on its way or answered in part: we are the client.
+    Upgrading(Box<Upgrading>),
     /// WebSocket, both ways.
-    Open,
+    Open(Masks),
     /// Our close frame is queued; the peer's is awaited, and what comes before it is thrown away.
     Closing,
     /// The last bytes are queued. What comes is thrown away until the peer ends the connection: ending it first, with
@@ -40,7 +48,17 @@ pub(super) enum Phase {
     Finished,
 }
 
-/// What only exists before the upgrade.
+/// Where a client draws the mask of each frame from; a server masks nothing.
+type Masks = Option<Box<Random>>;
+
+/// What a client has before the upgrade.
+#[derive(Debug)]
+pub(super) struct Upgrading {
+    pub(super) handshake: Handshake,
+    masks: Masks,
+}
+
+/// What only a server has before the upgrade.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     pub(super) reader: Reader,
@@ -62,7 +80,20 @@ impl Machine {
             deadline: now + config.handshake_timeout,
             now,
             eof: false,
+            client: false,
         }
+    }
+
+    pub(super) fn client(now: Instant, config: &Arc<Config>, upgrade: Upgrade, seed: [u8; 32]) -> Self {
+        let mut random = Random::new(seed);
+        let mut nonce = [0; 16];
+        random.fill(&mut nonce);
+        let (handshake, request) = Handshake::new(upgrade, nonce);
+        let mut machine = Self::new(now, config);
+        machine.phase = Phase::Upgrading(Box::new(Upgrading { handshake, masks: Some(Box::new(random)) }));
+        machine.client = true;
+        machine.outbox.push_own(request);
+        machine
     }
 
     /// Time only goes forward.
@@ -85,7 +116,7 @@ impl Machine {
 
     /// Whether what comes in is still of use.
     pub(super) const fn listens(&self) -> bool {
-        matches!(self.phase, Phase::Http(_) | Phase::Open | Phase::Closing) && !self.eof
+        matches!(self.phase, Phase::Http(_) | Phase::Upgrading(_) | Phase::Open(_) | Phase::Closing) && !self.eof
     }
 
     /// Whether nothing will be queued any more.
@@ -176,32 +207,69 @@ impl Machine {
         let response = switching_protocols(&accept, protocol).ok_or(UpgradeError::Protocol)?;
         let closing = exchange.closing;
         self.outbox.push_own(response);
-        self.phase = Phase::Open;
+        self.phase = Phase::Open(None);
         self.deadline = NEVER;
         if let Some(reason) = closing {
-            self.close(reason);
+            self.close(reason, reason.text());
         }
         Ok(())
     }
 
+    /// The server has agreed to our upgrade.
+    pub(super) fn upgraded(&mut self) {
+        if let Phase::Upgrading(upgrading) = &mut self.phase {
+            self.phase = Phase::Open(upgrading.masks.take());
+            self.deadline = NEVER;
+        }
+    }
+
+    /// The server has not agreed to our upgrade.
+    pub(super) fn refused(&mut self, error: HandshakeError) {
+        self.end(Phase::Finished, CloseReason::Refused(error));
+    }
+
     // ---- WebSocket
+
+    /// Queues a message as a frame of this connection alone.
+    pub(super) fn send(&mut self, kind: Kind, message: &[u8]) {
+        let kind = match kind {
+            Kind::Text => ws::Data::Text,
+            Kind::Binary => ws::Data::Binary,
+        };
+        let (mask, mut frame) = (self.mask(), Vec::new());
+        ws::data(kind, message, mask, &mut frame);
+        self.outbox.push_masked(frame);
+    }
+
+    /// A fresh key for the next frame (RFC 6455 §5.3).
+    fn mask(&mut self) -> Option<[u8; 4]> {
+        let Phase::Open(Some(random)) = &mut self.phase else { return None };
+        let mut key = [0; 4];
+        random.fill(&mut key);
+        Some(key)
+    }
+
+    pub(super) const fn is_client(&self) -> bool {
+        self.client
+    }
 
     /// A ping came.
     pub(super) fn pong(&mut self, payload: &[u8]) {
-        let mut frame = Vec::with_capacity(2 + payload.len());
-        ws::control(ws::Control::Pong, payload, None, &mut frame);
+        let mut frame = Vec::with_capacity(6 + payload.len());
+        ws::control(ws::Control::Pong, payload, self.mask(), &mut frame);
         self.outbox.push_pong(frame);
     }
 
     /// The peer's close frame came: it is answered with its own code, and then the server is the one to end the
-    /// connection (RFC 6455 §5.5.1, §7.1.1).
+    /// connection, which a client waits for (RFC 6455 §5.5.1, §7.1.1).
     pub(super) fn peer_closed(&mut self, code: u16) {
+        let last = if self.is_client() { Phase::Lingering } else { Phase::Flushing };
         match self.phase {
-            Phase::Open => {
+            Phase::Open(_) => {
                 self.queue_close(code, "");
-                self.end(Phase::Flushing, CloseReason::ByPeer(code));
+                self.end(last, CloseReason::ByPeer(code));
             }
-            Phase::Closing => self.enter(Phase::Flushing),
+            Phase::Closing => self.enter(last),
             _ => {}
         }
     }
@@ -209,7 +277,7 @@ impl Machine {
     /// The peer broke a rule (RFC 6455 §7.1.7). Behind our close frame there is nothing more to say.
     pub(super) fn fail(&mut self, error: PeerError) {
         match self.phase {
-            Phase::Open => {
+            Phase::Open(_) => {
                 self.queue_close(error.code(), error.reason());
                 self.end(Phase::Lingering, CloseReason::Violation(error));
             }
@@ -219,7 +287,7 @@ impl Machine {
     }
 
     /// The application ends the connection.
-    pub(super) fn close(&mut self, reason: CloseReason) {
+    pub(super) fn close(&mut self, reason: CloseReason, text: &str) {
         match &mut self.phase {
             Phase::Http(exchange) if exchange.reader.is_complete() => {
                 if exchange.closing.is_none() {
@@ -228,8 +296,9 @@ impl Machine {
                 }
             }
             Phase::Http(_) => self.end(Phase::Flushing, reason),
-            Phase::Open => {
-                self.queue_close(reason.code(), reason.text());
+            Phase::Upgrading(_) => self.end(Phase::Finished, reason),
+            Phase::Open(_) => {
+                self.queue_close(reason.code(), text);
                 self.end(Phase::Closing, reason);
             }
             Phase::Closing | Phase::Lingering | Phase::Flushing | Phase::Finished => {}
@@ -237,8 +306,8 @@ impl Machine {
     }
 
     fn queue_close(&mut self, code: u16, reason: &str) {
-        let mut frame = Vec::with_capacity(4 + reason.len());
-        ws::close(code, reason, None, &mut frame);
+        let mut frame = Vec::with_capacity(8 + reason.len());
+        ws::close(code, reason, self.mask(), &mut frame);
         self.outbox.push_own(frame);
     }
 
@@ -252,7 +321,7 @@ impl Machine {
             Phase::Http(_) if again => self.end(Phase::Finished, CloseReason::TransportEof),
             Phase::Http(_) if self.is_pending() => self.deadline = self.now + self.config.close_timeout,
             // What has come before is still to be read.
-            Phase::Http(_) | Phase::Open => {}
+            Phase::Http(_) | Phase::Upgrading(_) | Phase::Open(_) => {}
             // An answer to an HTTP client may still be on its way.
             Phase::Lingering | Phase::Flushing if !again => self.enter(Phase::Flushing),
             Phase::Closing | Phase::Lingering | Phase::Flushing | Phase::Finished => self.enter(Phase::Finished),
@@ -266,7 +335,7 @@ impl Machine {
         }
         match self.phase {
             Phase::Http(_) => self.end(Phase::Flushing, CloseReason::TransportEof),
-            Phase::Open => self.end(Phase::Finished, CloseReason::TransportEof),
+            Phase::Upgrading(_) | Phase::Open(_) => self.end(Phase::Finished, CloseReason::TransportEof),
             _ => {}
         }
     }
@@ -289,7 +358,7 @@ impl Machine {
             }
             Phase::Flushing if self.outbox.is_empty() => self.enter(Phase::Finished),
             Phase::Closing | Phase::Lingering | Phase::Flushing => self.extend_deadline(n),
-            Phase::Http(_) | Phase::Open | Phase::Finished => {}
+            Phase::Http(_) | Phase::Upgrading(_) | Phase::Open(_) | Phase::Finished => {}
         }
     }
 
@@ -304,8 +373,10 @@ impl Machine {
                 }
                 Phase::Http(exchange) if exchange.begun => self.refuse(408, PeerError::HandshakeTimeout),
                 Phase::Http(exchange) if exchange.served => self.end(Phase::Finished, CloseReason::IdleTimeout),
-                Phase::Http(_) => self.end(Phase::Finished, CloseReason::Violation(PeerError::HandshakeTimeout)),
-                Phase::Open => {}
+                Phase::Http(_) | Phase::Upgrading(_) => {
+                    self.end(Phase::Finished, CloseReason::Violation(PeerError::HandshakeTimeout));
+                }
+                Phase::Open(_) => {}
                 Phase::Closing | Phase::Lingering | Phase::Flushing | Phase::Finished => self.enter(Phase::Finished),
             }
         }
@@ -344,7 +415,7 @@ impl Machine {
         let over = match phase {
             Phase::Finished => true,
             Phase::Flushing => self.outbox.is_empty(),
-            Phase::Http(_) | Phase::Open | Phase::Closing | Phase::Lingering => false,
+            Phase::Http(_) | Phase::Upgrading(_) | Phase::Open(_) | Phase::Closing | Phase::Lingering => false,
         };
         if over {
             self.phase = Phase::Finished;

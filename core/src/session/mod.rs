@@ -1,5 +1,8 @@
 //! One connection at the byte level: HTTP, then WebSocket, then messages, and back. It knows no hub.
 //!
+//! It is either end: a [`server`](Session::server)'s, which answers requests, or a [`client`](Session::client)'s, which
+//! asks for an upgrade. Behind the upgrade the two differ in masks and in who ends the connection.
+//!
 //! ```
 //! use std::io::IoSlice;
 //! use std::sync::Arc;
@@ -37,9 +40,9 @@ pub use config::Config;
 use input::Input;
 use machine::{Machine, Phase};
 
-use crate::error::{CloseReason, CommandError, PeerError};
-use crate::frame::Frame;
-use crate::http::{Progress, Request, Response, UpgradeError};
+use crate::error::{CloseReason, CommandError, HandshakeError, PeerError};
+use crate::frame::{Frame, Kind, Message};
+use crate::http::{Head, Progress, Request, Response, Upgrade, UpgradeError};
 use crate::time::Instant;
 use crate::ws::{Decoder, Incoming, Role};
 
@@ -62,6 +65,13 @@ pub enum Event<'a> {
     /// A whole HTTP request. Nothing else is read until it is answered, by [`Session::respond`] or [`Session::upgrade`], at
     /// once or later.
     Request(Request<'a>),
+    /// To a client: the server has agreed to the upgrade, messages may flow.
+    Open {
+        /// The subprotocol that it has chosen of those offered.
+        protocol: Option<&'a str>,
+    },
+    /// To a client: the server has answered the upgrade with something else. The end follows.
+    Refused(Head<'a>),
     /// A text message.
     Text(&'a str),
     /// A binary message.
@@ -81,6 +91,31 @@ impl Session {
         // How long a message may be is said by `upgrade`; no frame is read before.
         let decoder = Decoder::new(Role::Server, 0);
         Self { machine: Machine::new(now, config), input: Input::default(), decoder }
+    }
+
+    /// A connection that we opened: asks for an upgrade, which waits in [`pending`](Self::pending). The time for its
+    /// handshake runs from now.
+    ///
+    /// A message may have `max_message` bytes. From `seed`, which no one must know or use again, the key and the masks are
+    /// drawn (RFC 6455 §5.3).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use chanson_core::http::Upgrade;
+    /// use chanson_core::session::{Config, Event, Session};
+    /// use chanson_core::time::Instant;
+    ///
+    /// let (now, config) = (Instant::ORIGIN, Arc::new(Config::default()));
+    /// let mut session = Session::client(now, &config, Upgrade::new("example.org", "/socket")?, 64 * 1024, [7; 32]);
+    /// // … send what is pending …
+    /// session.handle_bytes(now, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    /// assert!(matches!(session.poll_event(), Some(Event::Refused(head)) if head.status() == 403));
+    /// assert!(matches!(session.poll_event(), Some(Event::Closed(_))));
+    /// # Ok::<(), chanson_core::http::HeaderError>(())
+    /// ```
+    pub fn client(now: Instant, config: &Arc<Config>, upgrade: Upgrade, max_message: usize, seed: [u8; 32]) -> Self {
+        let decoder = Decoder::new(Role::Client, max_message);
+        Self { machine: Machine::client(now, config, upgrade, seed), input: Input::default(), decoder }
     }
 
     /// Bytes came from the peer.
@@ -124,7 +159,8 @@ impl Session {
         self.input.release();
         match self.machine.phase {
             Phase::Http(_) => self.poll_http(),
-            Phase::Open => self.poll_websocket(),
+            Phase::Upgrading(_) => self.poll_upgrade(),
+            Phase::Open(_) => self.poll_websocket(),
             _ => None,
         }
     }
@@ -137,7 +173,7 @@ impl Session {
         }
         match self.machine.phase {
             Phase::Http(_) => self.machine.may_read() || self.input.len() < MAX_AHEAD,
-            Phase::Open | Phase::Closing | Phase::Lingering => true,
+            Phase::Upgrading(_) | Phase::Open(_) | Phase::Closing | Phase::Lingering => true,
             Phase::Flushing | Phase::Finished => false,
         }
     }
@@ -167,10 +203,23 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a message, behind all that is queued. O(1): the bytes are shared. Ignored unless [`is_open`](Self::is_open).
+    /// Sends a message, behind all that is queued. O(1): the bytes are shared; of a client O(length), since a masked frame
+    /// cannot be shared. Ignored unless [`is_open`](Self::is_open).
     pub fn queue(&mut self, frame: &Frame) {
-        if self.is_open() {
+        if self.is_open() && self.machine.is_client() {
+            match frame.message() {
+                Message::Text(text) => self.send(Kind::Text, text.as_bytes()),
+                Message::Binary(data) => self.send(Kind::Binary, data),
+            }
+        } else if self.is_open() {
             self.machine.outbox.push_frame(frame);
+        }
+    }
+
+    /// Sends a message that is nobody else's, behind all that is queued. Ignored unless [`is_open`](Self::is_open).
+    pub(crate) fn send(&mut self, kind: Kind, message: &[u8]) {
+        if self.is_open() {
+            self.machine.send(kind, message);
         }
     }
 
@@ -187,9 +236,16 @@ impl Session {
     /// Ends the connection: sends a close frame behind what is queued and waits for the peer's, for as long as
     /// `close_timeout`. Before the upgrade: what is queued is still sent, and a request that is pending may still be
     /// answered within that time.
+    ///
+    /// A client that is not open yet is finished at once.
     pub fn close(&mut self, now: Instant, reason: CloseReason) {
+        self.close_with(now, reason, reason.text());
+    }
+
+    /// The same with this text in the close frame.
+    pub(crate) fn close_with(&mut self, now: Instant, reason: CloseReason, text: &str) {
         self.machine.tick(now);
-        self.machine.close(reason);
+        self.machine.close(reason, text);
         self.await_close();
     }
 
@@ -225,7 +281,7 @@ impl Session {
 
     /// Whether it is an open WebSocket, both ways.
     pub const fn is_open(&self) -> bool {
-        matches!(self.machine.phase, Phase::Open) && !self.machine.has_eof()
+        matches!(self.machine.phase, Phase::Open(_)) && !self.machine.has_eof()
     }
 
     /// Lends a buffer to the session for as long as it takes to hand in bytes and drain the events, so that an idle session
@@ -277,6 +333,48 @@ impl Session {
                 false
             }
         }
+    }
+
+    /// The answer to our upgrade, when its head has come.
+    fn poll_upgrade(&mut self) -> Option<Event<'_>> {
+        let (start, answer) = loop {
+            let start = self.input.start;
+            match self.read_answer() {
+                Ok(Some(Answer::Interim)) => {}
+                answer => break (start, answer),
+            }
+        };
+        match answer {
+            Ok(Some(_)) => self.machine.upgraded(),
+            Ok(None) => self.machine.ran_dry(),
+            Err(error) => self.machine.refused(error),
+        }
+        let head = &self.input.bytes[start..self.input.start];
+        match answer {
+            Ok(Some(_)) | Err(HandshakeError::Status(_) | HandshakeError::Redirect(_)) => {
+                let head = Head::parse(head, self.machine.limits().headers).ok()?;
+                Some(match answer {
+                    Ok(_) => Event::Open { protocol: head.header("sec-websocket-protocol") },
+                    Err(_) => Event::Refused(head),
+                })
+            }
+            _ => self.machine.take_closed().map(Event::Closed),
+        }
+    }
+
+    /// Takes the next head from the input.
+    fn read_answer(&mut self) -> Result<Option<Answer>, HandshakeError> {
+        let limits = self.machine.limits();
+        let Phase::Upgrading(upgrading) = &mut self.machine.phase else { return Ok(None) };
+        let handshake = &mut upgrading.handshake;
+        let fresh = &self.input.bytes[self.input.start..];
+        let Some(len) = handshake.read(fresh, limits.head)? else { return Ok(None) };
+        let head = Head::parse(&fresh[..len], limits.headers)?;
+        self.input.start += len;
+        if head.is_interim() {
+            return Ok(Some(Answer::Interim));
+        }
+        handshake.check(&head).map(|_| Some(Answer::Agreed))
     }
 
     fn poll_websocket(&mut self) -> Option<Event<'_>> {
@@ -336,6 +434,14 @@ impl Session {
             self.input.release();
         }
     }
+}
+
+/// What a head says to our upgrade.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// Another head follows.
+    Interim,
+    Agreed,
 }
 
 /// So many bytes may lie behind a request that is unanswered.

@@ -24,8 +24,10 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 enum Chunk {
     Frame(Frame),
+    /// A client's message, masked for this connection alone.
+    Masked(Box<[u8]>),
     Pong(Box<[u8]>),
-    /// An HTTP response, a ping or close frame: never dropped.
+    /// An HTTP message, a ping or close frame: never dropped.
     Own(Box<[u8]>),
 }
 
@@ -33,7 +35,7 @@ impl Chunk {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Frame(frame) => frame.bytes(),
-            Self::Pong(bytes) | Self::Own(bytes) => bytes,
+            Self::Masked(bytes) | Self::Pong(bytes) | Self::Own(bytes) => bytes,
         }
     }
 }
@@ -50,6 +52,10 @@ impl Outbox {
 
     pub(super) fn push_frame(&mut self, frame: &Frame) {
         self.push(Chunk::Frame(frame.clone()));
+    }
+
+    pub(super) fn push_masked(&mut self, bytes: Vec<u8>) {
+        self.push(Chunk::Masked(bytes.into_boxed_slice()));
     }
 
     pub(super) fn push_own(&mut self, bytes: Vec<u8>) {
@@ -80,11 +86,11 @@ impl Outbox {
         self.committed = self.committed.max(n.min(self.bytes));
     }
 
-    /// Drops the frames of which nothing has left or is about to.
+    /// Drops the messages of which nothing has left or is about to.
     pub(super) fn drop_frames(&mut self) {
         let mut on_their_way = self.sent + self.committed;
         self.chunks.retain(|chunk| {
-            let stays = on_their_way > 0 || !matches!(chunk, Chunk::Frame(_));
+            let stays = on_their_way > 0 || !matches!(chunk, Chunk::Frame(_) | Chunk::Masked(_));
             on_their_way = on_their_way.saturating_sub(chunk.bytes().len());
             stays
         });

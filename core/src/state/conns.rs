@@ -205,6 +205,10 @@ impl Conn {
         lookup(&self.details.as_ref()?.assigns, name)
     }
 
+    pub(crate) fn assign_count(&self) -> usize {
+        self.details.as_ref().map_or(0, |details| details.assigns.len())
+    }
+
     /// Sets or replaces; false when there are `max` others already.
     pub(crate) fn set_assign(&mut self, name: &str, value: &str, max: usize) -> bool {
         set(&mut self.details.get_or_insert_default().assigns, name, value, max)

@@ -371,6 +371,16 @@ impl State {
         });
     }
 
+    /// Whether the connection has room for all of these.
+    pub(crate) fn can_assign(&self, conn: ConnId, assigns: &[(Box<str>, Box<str>)]) -> bool {
+        let Some(conn) = self.conns.get(conn) else { return false };
+        let mut names: Vec<&str> =
+            assigns.iter().map(|(name, _)| &**name).filter(|name| conn.assign(name).is_none()).collect();
+        names.sort_unstable();
+        names.dedup();
+        conn.assign_count() + names.len() <= self.capacity.assigns_per_connection
+    }
+
     // --- closing ---
 
     /// Closes a connection once the current handler has returned. False when there is no such open connection.

@@ -104,13 +104,11 @@ pub fn decode_binary(vsn: Vsn, data: &[u8]) -> Result<Message<'_>, DecodeError> 
 }
 
 /// Reads a text message from a server; replies are events `phx_reply` whose payload holds the status.
-#[allow(dead_code, reason = "for the client")]
 pub(crate) fn decode_server_text(vsn: Vsn, text: &str) -> Result<Message<'_>, DecodeError> {
     decode_text(vsn, text)
 }
 
 /// Reads a binary message from a server; a reply is an event `phx_reply`, with its status beside the message.
-#[allow(dead_code, reason = "for the client")]
 pub(crate) fn decode_server_binary(vsn: Vsn, data: &[u8]) -> Result<(Message<'_>, Option<&str>), DecodeError> {
     match vsn {
         Vsn::V1 => decode_binary(vsn, data).map(|message| (message, None)),
@@ -189,7 +187,6 @@ pub(crate) fn encode_control(
 }
 
 /// Appends a message from client to server.
-#[allow(dead_code, reason = "for the client")]
 pub(crate) fn encode_message(vsn: Vsn, out: &mut Vec<u8>, message: &Message<'_>) -> Result<Kind, EncodeError> {
     match message.payload {
         Payload::Json(payload) => {

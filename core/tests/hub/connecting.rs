@@ -165,6 +165,29 @@ fn a_refused_connection_may_try_again() {
 }
 
 #[test]
+fn a_refused_try_leaves_no_assigns() {
+    let mount =
+        Mount::<App>::raw("/raw").on_open(|raw| raw.send_text(raw.assign("try").unwrap_or("none").to_owned().as_str()));
+    let mount = mount.on_connect(|connect| {
+        if connect.param("ok").is_some() {
+            return Ok(());
+        }
+        connect.set_assign("try", "first")?;
+        Err(Refuse::default())
+    });
+    let mut world = mounted(mount);
+    let transport = world.open_transport();
+    for target in ["/raw", "/raw?ok"] {
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        world.write(transport, request.as_bytes());
+    }
+    assert!(world.read(transport).ends_with(b"\x81\x04none"));
+}
+
+#[test]
 fn messages_have_the_length_that_the_mount_allows() {
     let hub = builder()
         .mount(Mount::channels("/socket").channel(room()))

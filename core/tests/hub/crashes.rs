@@ -114,14 +114,30 @@ fn a_leave_handler_that_fails_harms_nothing() {
     }
 }
 
+struct Bomb;
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn a_panic_that_panics_when_dropped_harms_nothing() {
+    let channel = room().on("bomb", |_, _| {
+        if true {
+            std::panic::panic_any(Bomb)
+        }
+    });
+    let mount = Mount::channels("/socket").channel(channel);
+    let mut world = build(builder().mount(mount).on_fault(|_| std::panic::panic_any(Bomb)));
+    let (a, b) = (member(&mut world), member(&mut world));
+    assert_eq!(say(&mut world, a, "bomb", "{}"), [crashed("1")]);
+    assert_eq!(say(&mut world, b, "ping", "1"), [replied("ok", "1")]);
+    assert_eq!((world.stats().hub.crashes, world.stats().hub.joins), (1, 1));
+}
+
 #[test]
 fn state_that_panics_when_dropped_harms_nothing() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            panic!("dropped");
-        }
-    }
     let mut world = super::world(room().join(|socket, _| {
         socket.set_state(Bomb);
         Ok(Reply::empty())

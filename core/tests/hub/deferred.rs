@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use chanson_core::error::{AnswerError, CommandError};
-use chanson_core::{Accept, Refuse, Reply};
+use chanson_core::{Accept, Capacity, ConnId, Refuse, Reply};
 use serde_json::json;
 
 /// A room whose joins, and events `later`, are put off.
@@ -279,6 +279,24 @@ fn one_can_leave_while_the_join_is_pending() {
 }
 
 #[test]
+fn events_that_waited_for_a_join_that_is_left_or_replaced_are_unmatched() {
+    let unmatched = r#"[null,"9","room:a","phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]"#;
+    let mut world = world(channel());
+    let (a, _) = pending(&mut world);
+    world.send(a, r#"["1","9","room:a","ping",{}]"#);
+    assert_eq!(say(&mut world, a, "phx_leave", "{}").last().map(String::as_str), Some(unmatched));
+    let (b, _) = pending(&mut world);
+    world.send(b, r#"["1","9","room:a","ping",{}]"#);
+    world.send(b, r#"["2","2","room:a","phx_join","now"]"#);
+    let expected = [
+        unmatched,
+        r#"["2","2","room:a","phx_reply",{"status":"ok","response":{}}]"#,
+        r#"["1","1","room:a","phx_close",{}]"#,
+    ];
+    assert_eq!(world.recv(b), expected);
+}
+
+#[test]
 fn a_second_join_kills_the_ticket_of_a_pending_one() {
     let mut world = world(channel());
     let (a, old) = pending(&mut world);
@@ -391,4 +409,51 @@ fn a_connect_that_is_pending_when_the_server_shuts_down_is_refused() {
     world.run_for(Duration::from_secs(2));
     assert_eq!(world.refusal(a).map(|response| response.status), Some(503));
     assert_eq!((world.stats().hub.tickets, world.stats().hub.connections), (0, 0));
+}
+
+#[test]
+fn a_join_does_not_fail_because_somebody_else_has_left_meanwhile() {
+    let channel = room().join(|socket, join| {
+        let Ok("later") = join.payload.parse() else {
+            return Ok(Reply::empty());
+        };
+        let other = socket.app().log.pop().and_then(|bits| bits.parse().ok()).map(ConnId::from_bits);
+        socket.push_to(other.unwrap(), "hello", json!({}))?;
+        socket.on("room:b").push("hello", json!({}))?;
+        let ticket = socket.defer()?;
+        socket.app().tickets.push(ticket);
+        Ok(Reply::Later)
+    });
+    let mut world = world(channel);
+    let (a, b) = (world.connect(V2), world.connect(V2));
+    join(&mut world, a, "room:a");
+    join(&mut world, b, "room:b");
+    let bits = world.conn(a).unwrap().to_bits();
+    world.app_mut().log(bits);
+    world.send(b, r#"["1","1","room:a","phx_join","later"]"#);
+    world.send(a, r#"["1","2","room:a","phx_leave",{}]"#);
+    world.send(b, r#"["1","2","room:b","phx_leave",{}]"#);
+    world.recv(b);
+    let ticket = world.app().tickets[0];
+    assert_eq!(answer(&mut world, ticket, Ok(Reply::empty())), Ok(()));
+    assert_eq!(world.recv(b), [joined("room:a")]);
+    assert_eq!((world.stats().hub.crashes, world.stats().hub.joins), (0, 1));
+}
+
+#[test]
+fn assigns_of_a_later_decision_are_bounded_too_and_none_is_dropped_in_silence() {
+    let mount = Mount::channels("/socket").channel(room()).on_connect(|connect| {
+        connect.set_assign("a", "1")?;
+        let ticket = connect.defer()?;
+        connect.app().tickets.push(ticket);
+        Ok(())
+    });
+    let mut world = build(builder().mount(mount).capacity(Capacity::default().with_assigns_per_connection(2)));
+    let a = world.dial(V2, &[]);
+    let (now, ticket) = (world.now(), world.app().tickets[0]);
+    let accept = Accept::new().assign("b", "2").assign("a", "3");
+    let mut decide = |accept| world.act(|hub, app| hub.answer_connect(now, app, ticket, Ok(accept)));
+    assert_eq!(decide(accept.clone().assign("c", "4")), Err(AnswerError::Refused(CommandError::Full)));
+    assert_eq!(decide(accept.assign("b", "4")), Ok(()), "the same name again takes no room");
+    assert!(world.is_open(a));
 }

@@ -116,6 +116,13 @@ fn heartbeats_are_answered_in_their_turn() {
 }
 
 #[test]
+fn a_heartbeat_on_another_topic_is_an_event_like_any_other() {
+    let mut world = world(room().on("heartbeat", |socket, _| socket.reply(json!("mine"))));
+    let a = member(&mut world);
+    assert_eq!(say(&mut world, a, "heartbeat", "{}"), [replied("ok", r#""mine""#)]);
+}
+
+#[test]
 fn binary_events_and_replies() {
     let mut world = world(Channel::<App>::new("room:*").on("bin", |socket, msg| {
         let data = msg.payload.binary().ok_or(CommandError::NotAllowed)?.to_vec();
@@ -220,4 +227,42 @@ fn heartbeats_are_free() {
     world.send_all(a, (0..100).map(|n| format!(r#"[null,"{n}","phoenix","heartbeat",{{}}]"#)));
     assert_eq!((world.recv(a).len(), world.closed(a)), (100, None));
     join(&mut world, a, "room:a");
+}
+
+/// A mount whose clients say an event of room:a in a binary message of kind 3.
+fn translating() -> World<App> {
+    mounted(Mount::channels("/socket").channel(room()).translate_binary(|data| match data {
+        [3, b'!'] => panic!("oops"),
+        [3, b'?'] => Some("[]".to_owned()),
+        [3, event @ ..] => Some(format!(r#"["1","2","room:a","{}",{{}}]"#, String::from_utf8_lossy(event))),
+        _ => None,
+    }))
+}
+
+#[test]
+fn binary_messages_that_vsn_2_does_not_have_can_be_translated() {
+    let mut world = translating();
+    let (a, b) = (member(&mut world), member(&mut world));
+    world.send_binary(a, b"\x03ping");
+    assert_eq!(world.recv(a), [OK]);
+    world.send_binary(a, b"\x03from");
+    assert_eq!(world.recv(b), [broadcast("new_msg", "{}")]);
+    world.send_binary(a, b"\x00\x01\x01\x06\x0412room:aping");
+    let Some(Incoming::Binary(reply)) = world.next(a) else { panic!("a push of vsn 2 is no other than it was") };
+    assert_eq!(reply, b"\x01\x01\x01\x06\x0212room:aok");
+}
+
+#[test]
+fn binary_messages_that_nobody_can_translate_close() {
+    for (data, crashes) in [(&b"\x03?"[..], 0), (b"\x03!", 1), (b"\x04", 0), (b"", 0)] {
+        let mut world = translating();
+        let a = member(&mut world);
+        world.send_binary(a, data);
+        assert_eq!(world.closed(a), Some(1011), "{data:?}");
+        assert_eq!((world.stats().hub.undecodable, world.stats().hub.crashes), (1, crashes), "{data:?}");
+    }
+    let mut world = translating();
+    let v1 = world.connect(V1);
+    world.send_binary(v1, b"\x03ping");
+    assert_eq!(world.closed(v1), Some(1011), "vsn 1 has no binary messages");
 }

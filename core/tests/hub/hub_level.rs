@@ -120,6 +120,19 @@ fn a_closed_connection_hears_nothing_and_its_slot_is_free_when_the_host_says_so(
 }
 
 #[test]
+fn a_closed_connection_has_no_id_any_more() {
+    let mount = Mount::channels("/socket").on_connect(|connect| {
+        connect.set_id("ann");
+        Ok(())
+    });
+    let mut hub: Hub = Hub::builder().seed([7; 32]).mount(mount).build().unwrap();
+    let conn = hub.handle_connect(NOW, None).unwrap();
+    hub.handle_open(NOW, &mut (), conn, &Request::new("GET", "/socket", &[], b""));
+    hub.handle_end(NOW, &mut (), conn, CloseReason::ByPeer(1000));
+    assert_eq!(hub.disconnect(NOW, &mut (), "ann"), 0);
+}
+
+#[test]
 fn a_host_that_stops_draining_half_way_loses_nothing() {
     let (mut hub, mut app) = (hub(), Vec::new());
     let (a, _) = open(&mut hub, &mut app, "/socket?vsn=2.0.0");
@@ -140,4 +153,34 @@ fn without_a_handler_for_requests_they_are_404() {
     let request = Request::new("GET", "/x", &[], b"");
     assert!(!hub.serves(&request) && hub.serves(&Request::new("GET", "/socket", &[], b"")));
     assert_eq!(hub.handle_request(NOW, &mut (), conn, &request).map(|response| response.status()), Some(404));
+}
+
+/// Leaving handlers speak up in the other topics that the connection was in.
+#[test]
+fn nothing_is_delivered_to_a_connection_that_has_ended_by_what_its_own_leave_handlers_say() {
+    let channel = Channel::<()>::new("room:*").leave(|socket, _| {
+        for topic in ["room:a", "room:b", "room:c"] {
+            socket.on(topic).broadcast("left", chanson_core::Json::EMPTY)?;
+        }
+        assert!(!["room:a", "room:b", "room:c"].iter().any(|topic| socket.is_joined(topic)));
+        Ok::<_, CommandError>(())
+    });
+    let hub = Hub::builder().seed([7; 32]).mount(Mount::channels("/socket").channel(channel));
+    let mut hub = hub.build().unwrap();
+    let (a, b) = (hub.handle_connect(NOW, None).unwrap(), hub.handle_connect(NOW, None).unwrap());
+    for conn in [a, b] {
+        hub.handle_open(NOW, &mut (), conn, &Request::new("GET", "/socket?vsn=2.0.0", &[], b""));
+        for topic in ["room:a", "room:b", "room:c"] {
+            hub.handle_text(NOW, &mut (), conn, &format!(r#"["1","1","{topic}","phx_join",{{}}]"#));
+        }
+    }
+    outputs(&mut hub);
+    hub.close(NOW, &mut (), a, CloseReason::ByUs(1001)).unwrap();
+    let said = outputs(&mut hub);
+    assert_eq!(said.len(), 1 + 9);
+    assert_eq!(said[0], format!("close {a:?} 1001 "));
+    assert!(said[1..].iter().all(|line| line.starts_with(&format!("[{b:?}] "))), "{said:#?}");
+    hub.handle_close(NOW, &mut (), b, CloseReason::TransportEof);
+    assert_eq!(outputs(&mut hub), [""; 0], "a transport that has gone takes nothing");
+    assert_eq!((hub.stats().joins, hub.stats().topics, hub.stats().crashes), (0, 0, 0));
 }

@@ -114,6 +114,22 @@ fn the_same_sends_on_another_topic() {
 }
 
 #[test]
+fn a_join_handler_is_told_at_once_whom_it_cannot_reach() {
+    let mut world = world(room().join(|socket, _| {
+        let conn = socket.conn();
+        let results = [
+            socket.on("room:b").push("never", json!({})),
+            socket.on("room:a").push("never", json!({})),
+            socket.push_to(conn, "never", json!({})),
+        ];
+        assert_eq!(results, [Err(CommandError::NotJoined); 3], "nor is it joined itself yet");
+        Ok(chanson_core::Reply::empty())
+    }));
+    member(&mut world);
+    assert_eq!(world.stats().hub.crashes, 0);
+}
+
+#[test]
 fn a_handler_knows_who_and_where_it_is() {
     let mount = Mount::channels("/socket/:shard")
         .channel(room().on("who", |socket, _| {

@@ -62,7 +62,7 @@ fn those_that_read_are_not_harmed_by_one_that_does_not() {
 
 #[test]
 fn a_frame_of_any_length_is_taken_into_an_empty_queue() {
-    let mut world = slow(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(10));
+    let mut world = slow(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(0));
     let a = members(&mut world, 1)[0];
     publish(&mut world, "room:a", 1);
     assert_eq!(world.stats().queued_bytes, 1004);
@@ -139,4 +139,36 @@ fn one_that_never_reads_the_close_frame_is_cut() {
     world.run_for(std::time::Duration::from_secs(2));
     assert!(world.conn(a).is_none());
     assert_eq!((world.stats().hub.connections, world.stats().queued_bytes), (0, 0));
+}
+
+#[test]
+fn what_waited_for_a_transport_that_is_gone_counts_no_more() {
+    use chanson_core::{Endpoint, time::Instant};
+    let mut endpoint = Endpoint::new(builder().build().unwrap());
+    let (now, app) = (Instant::ORIGIN, &mut App::default());
+    let conn = endpoint.handle_connect(now, None).unwrap();
+    endpoint.handle_bytes(now, app, conn, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(endpoint.stats().queued_bytes > 0);
+    endpoint.handle_close(now, app, conn);
+    assert_eq!(endpoint.stats().queued_bytes, 0);
+    assert!(endpoint.is_finished(conn) && endpoint.poll_writable().is_none());
+}
+
+/// One read may bring many messages, and the hub's outputs are taken after each of them.
+#[test]
+fn one_too_many_in_all_costs_one_connection_however_much_comes_in_one_read() {
+    let mut world = slow(SlowConsumer::Close, Capacity::default().with_queued_bytes(10 * 1004));
+    let all = members(&mut world, 4);
+    world.socket_buffer(1 << 20);
+    let speaker = world.connect(V2);
+    join(&mut world, all[2], "room:b");
+    world.socket_buffer(0);
+    publish(&mut world, "room:b", 6);
+    publish(&mut world, "room:a", 1);
+    assert_eq!((world.stats().queued_bytes, world.stats().slow_consumers), (10 * 1004, 0));
+    let heartbeats = (0..5).map(|n| format!(r#"[null,"{n}","phoenix","heartbeat",{{}}]"#));
+    world.send_all(speaker, heartbeats);
+    assert_eq!(world.stats().slow_consumers, 1);
+    let open = all.iter().filter(|client| world.hub().is_open(world.conn(**client).unwrap())).count();
+    assert_eq!(open, 3);
 }

@@ -6,6 +6,9 @@
 //!
 //! `--port N` (4000) and `--host ADDR` (127.0.0.1) say where; a host of `0.0.0.0` lets a phone in the same network join.
 
+#[path = "../shared/flags.rs"]
+mod flags;
+
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 fn main() -> io::Result<()> {
-    let (host, port) = flags()?;
+    let (host, port) = flags::address()?;
     let mut server = Server::bind((host.as_str(), port), hub())?;
     let mut stdout = io::stdout();
     writeln!(stdout, "chat on http://{}/ (open it in two tabs; Ctrl-C ends)", server.local_addr())?;
@@ -140,20 +143,6 @@ fn page(request: &Request<'_>) -> Response {
 
 fn unix_millis() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
-}
-
-fn flags() -> io::Result<(String, u16)> {
-    let (mut host, mut port) = ("127.0.0.1".to_owned(), 4000);
-    let wrong = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
-    let mut args = std::env::args().skip(1);
-    while let Some(flag) = args.next() {
-        match (flag.as_str(), args.next()) {
-            ("--host", Some(value)) => host = value,
-            ("--port", Some(value)) => port = value.parse().map_err(|_| wrong(format!("no port: {value}")))?,
-            _ => return Err(wrong("flags: --host ADDR --port N".to_owned())),
-        }
-    }
-    Ok((host, port))
 }
 
 const MAX_NAME: usize = 32;

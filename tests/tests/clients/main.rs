@@ -1,4 +1,6 @@
-//! Programs that other people wrote, against our servers: the npm `phoenix` client, and a browser.
+//! Programs that other people wrote, against our servers: clients from npm and PyPI, and a browser.
 
 mod chat_page;
 mod phoenix_js;
+mod python;
+mod supabase_js;

@@ -1,22 +1,14 @@
 //! The npm `phoenix` client against the rooms server: joins, pushes, replies, timeouts, broadcasts, binary payloads,
 //! presence, heartbeats, and a server that is killed and comes back.
 
-use chanson_tests::node;
-use chanson_tests::on_each_host;
-use chanson_tests::tools::{Host, Rooms, rooms};
+use chanson_tests::tools::{Host, Rooms};
+use chanson_tests::{on_each_host, script};
 
 fn talk(host: Host, module: &str, vsn: &str) {
-    let Some(binary) = rooms(host) else { return };
-    if node::scripts().is_none() {
-        return;
-    }
-    let server = Rooms::start_binary(binary, &[]);
-    let url = format!("ws://{}/socket", server.address());
-    node::run("phoenix.mjs", &[module, &url, vsn], server, |server| {
-        let port = server.address().port().to_string();
-        drop(server);
-        Rooms::start_binary(binary, &["--port", &port])
-    });
+    let Some(mut script) = script::node("phoenix.mjs") else { return };
+    let Some(server) = Rooms::start(host, &[]) else { return };
+    script.arg(module).arg(format!("ws://{}/socket", server.address())).arg(vsn);
+    script::run(script, server, drop);
 }
 
 fn the_newest_client_works_with_vsn_2(host: Host) {

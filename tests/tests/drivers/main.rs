@@ -3,6 +3,7 @@
 #![expect(clippy::duplicate_mod, reason = "each driver runs the same tests")]
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod auto_traits;
 mod common;
 mod nested;
 mod on_mio;

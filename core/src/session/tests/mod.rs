@@ -2,6 +2,7 @@
 
 mod after_upgrade;
 mod before_upgrade;
+mod client;
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -66,6 +67,8 @@ fn events(session: &mut Session) -> Vec<String> {
             Event::Request(request) => {
                 format!("{} {} {}", request.method(), request.target(), request.body().escape_ascii())
             }
+            Event::Open { protocol } => format!("open {protocol:?}"),
+            Event::Refused(head) => format!("refused {} {:?}", head.status(), head.header("location")),
             Event::Text(text) => format!("text {text}"),
             Event::Binary(data) => format!("binary {}", data.escape_ascii()),
             Event::Alive => "alive".to_owned(),

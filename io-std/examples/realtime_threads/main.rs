@@ -1,0 +1,18 @@
+//! The server for the clients of Supabase Realtime on threads: `realtime` of chanson-mio with another driver.
+//!
+//! ```text
+//! cargo run --release -p chanson-std --example realtime_threads -- --port 4000
+//! ```
+
+use chanson_std as driver;
+
+#[path = "../../../io-mio/examples/shared/flags.rs"]
+mod flags;
+#[path = "../../../io-mio/examples/realtime/hub.rs"]
+mod hub;
+#[path = "../../../io-mio/examples/realtime/serve.rs"]
+mod serve;
+
+fn main() -> std::io::Result<()> {
+    serve::serve()
+}

@@ -1,0 +1,29 @@
+//! Supabase's npm client `@supabase/realtime-js` against the realtime example: subscriptions, broadcast with its
+//! acknowledgements, presence, tokens, and a server that is killed and comes back.
+
+use chanson_tests::tools::{Host, Rooms, example};
+use chanson_tests::{on_each_host, script};
+
+fn talk(host: Host, vsn: &str) {
+    let Some(mut script) = script::node("supabase.mjs") else { return };
+    let binary = match host {
+        Host::Mio => example("chanson-mio", "realtime"),
+        Host::Threads => example("chanson-std", "realtime_threads"),
+    };
+    let server = Rooms::start_binary(&binary, &[]);
+    script.arg(format!("ws://{}/realtime/v1", server.address())).arg(vsn);
+    script::run(script, server, drop);
+}
+
+fn the_client_works_with_its_own_serializer(host: Host) {
+    talk(host, "2.0.0");
+}
+
+fn the_client_works_with_vsn_1(host: Host) {
+    talk(host, "1.0.0");
+}
+
+on_each_host! {
+    the_client_works_with_its_own_serializer
+    the_client_works_with_vsn_1
+}
