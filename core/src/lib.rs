@@ -2,7 +2,7 @@
 //!
 //! Topics, joins, events, replies, broadcasts, presence and heartbeats, as the Phoenix Channels protocol has them and
 //! its JavaScript client speaks them. Whoever has bytes can have channels: a game loop, a desktop program, a plain
-//! thread, an epoll loop, a test. (`chanson-mio` is a ready event loop around this crate.)
+//! thread, an epoll loop, a test. (`chanson-mio` and `chanson-std` are ready drivers around this crate.)
 //!
 //! # A whole server
 //!
@@ -54,7 +54,7 @@
 //! - A handler that fails or panics ends its join, nothing else. (Panics have to unwind for that; each still runs the
 //!   program's panic hook.)
 //!
-//! A module imports only from those below it: `memory`, `client`, `endpoint`, `hub`, then what handlers see (`channel`,
+//! A module imports only from those below it: `memory`, `driver`, `client`, `endpoint`, `hub`, then what handlers see (`channel`,
 //! `socket`, `connect`, `raw`), `state` (the tables), `pubsub`, `presence`, `session`, the wire formats (`wire`,
 //! `http`, `ws`), and the ground (`topic`, `payload`, `frame`, `time`, `error`).
 #![warn(missing_debug_implementations)]
