@@ -158,7 +158,8 @@ pub struct RateLimit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RateAction {
-    /// It reaches no handler. The answer is `{"reason":"rate_limited"}` (zzz transcript `rate_limit_drop`).
+    /// It reaches no handler. The answer is `{"reason":"rate_limited"}` (zzz transcript `rate_limit_drop`); on a raw mount
+    /// there is none, and `Stats::rate_limited` alone tells of it.
     Drop,
     /// The connection is closed (1008).
     Disconnect,

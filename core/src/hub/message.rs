@@ -47,7 +47,12 @@ impl<S> Hub<S> {
         let Some(entry) = self.state.conns.get_mut(conn).filter(|entry| entry.is_open()) else { return };
         entry.last_heard = now;
         self.state.stats.received += 1;
-        match &self.mounts[usize::from(entry.mount)].mount.protocol {
+        let mount = usize::from(entry.mount);
+        let is_raw = matches!(self.mounts[mount].mount.protocol, Protocol::Raw(_));
+        if is_raw && !self.within_rate(conn, None) {
+            return self.settle(app);
+        }
+        match &self.mounts[mount].mount.protocol {
             Protocol::Channels(_) => match self.decode(conn, source) {
                 Ok(message) => self.dispatch(app, conn, &message, source),
                 Err(error) => self.handle_undecodable(app, conn, source, error),
@@ -111,14 +116,14 @@ impl<S> Hub<S> {
         }
         if message.topic == "phoenix" && message.event == "heartbeat" {
             self.state.reply_heartbeat(conn, message.ref_);
-        } else if self.within_rate(conn, message) {
+        } else if self.within_rate(conn, Some(message)) {
             self.route(app, conn, message, source);
         }
     }
 
-    /// Takes the message from the connection's allowance; false when there is none left, and what has to be said is
-    /// said.
-    fn within_rate(&mut self, conn: ConnId, message: &Message<'_>) -> bool {
+    /// Takes a message from the connection's allowance; false when there is none left, and what has to be said is said
+    /// (a raw message has no answer).
+    fn within_rate(&mut self, conn: ConnId, message: Option<&Message<'_>>) -> bool {
         let now = self.state.now;
         let Some(entry) = self.state.conns.get_mut(conn) else { return false };
         let Some(limit) = &self.mounts[usize::from(entry.mount)].mount.rate_limit else { return true };
@@ -128,6 +133,7 @@ impl<S> Hub<S> {
         self.state.stats.rate_limited += 1;
         match limit.action {
             RateAction::Drop => {
+                let Some(message) = message else { return false };
                 let refs = (message.join_ref, message.ref_);
                 self.state.reply_unjoined(conn, refs, &message.topic, "error", RATE_LIMITED);
             }

@@ -19,7 +19,7 @@ use crate::error::{CloseReason, CommandError};
 use crate::frame::{Frame, FrameBuf, Kind};
 use crate::id::{ConnId, Ticket};
 use crate::limits::Capacity;
-use crate::payload::{Json, Payload, PayloadBuf};
+use crate::payload::{Json, Payload, PayloadBuf, ToPayload};
 use crate::presence::{Change, Presences};
 use crate::pubsub::{EnterError, Form, Topics};
 use crate::random::Random;
@@ -207,6 +207,26 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// The same by the topic's name, which nobody need have joined.
+    pub(crate) fn broadcast_named(
+        &mut self,
+        topic: &str,
+        except: Option<ConnId>,
+        event: &str,
+        payload: &impl ToPayload,
+    ) -> Result<(), CommandError> {
+        let mut scratch = self.take_scratch();
+        let result = payload.to_payload(&mut scratch).and_then(|payload| match self.pubsub.topic(topic) {
+            Some(id) => {
+                let except = except.and_then(|conn| self.joined(conn, topic));
+                self.broadcast(id, except, event, payload)
+            }
+            None => Ok(()),
+        });
+        self.give_scratch(scratch);
+        result
     }
 
     /// Text to the raw subscribers of a topic, but `except`.
