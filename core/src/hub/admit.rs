@@ -136,7 +136,7 @@ impl<S> Hub<S> {
     fn answer_pending(&mut self, conn: ConnId) {
         let ticket = self.state.conns.get_mut(conn).and_then(|entry| entry.ticket.take());
         let response = Response::text(503, "not available").close();
-        match ticket.and_then(|ticket| self.state.tickets.take(ticket)) {
+        match ticket.and_then(|ticket| self.state.redeem(ticket)) {
             Some(Promise::Connect { .. }) => {
                 self.state.stats.refused += 1;
                 self.state.outbox.refuse(conn, response);
@@ -291,7 +291,7 @@ impl<S> Hub<S> {
 
     pub(super) fn revoke(&mut self, ticket: Option<Ticket>) {
         if let Some(ticket) = ticket {
-            self.state.tickets.take(ticket);
+            self.state.redeem(ticket);
         }
     }
 }
@@ -350,7 +350,7 @@ impl<S> HttpRequest<'_, S> {
         if self.ticket.is_some() {
             return Err(CommandError::AlreadyAnswered);
         }
-        let ticket = self.state.issue(Promise::Request { conn: self.conn }, REQUEST_LIMIT)?;
+        let ticket = self.state.issue(self.conn, Promise::Request { conn: self.conn }, REQUEST_LIMIT)?;
         self.ticket = Some(ticket);
         Ok(ticket)
     }

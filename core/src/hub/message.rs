@@ -22,6 +22,13 @@ pub(super) enum Source<'a> {
 }
 
 impl Source<'_> {
+    const fn len(self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(data) => data.len(),
+        }
+    }
+
     fn to_waiting(self) -> Waiting {
         match self {
             Self::Text(text) => Waiting::Text(text.into()),
@@ -185,8 +192,9 @@ impl<S> Hub<S> {
         }
         let Some(join) = self.state.joins.get_mut(member) else { return };
         if let Some(pending) = &mut join.pending {
-            match pending.waiting.len() < max_waiting {
-                true => pending.waiting.push_back(source.to_waiting()),
+            let (count, conn) = (pending.waiting.len(), self.state.pubsub.member(member).conn);
+            match count < max_waiting && self.has_room(conn, source) {
+                true => self.wait(member, conn, source),
                 false => self.answer_error(member, message, JOIN_PENDING),
             }
             return;
@@ -219,6 +227,21 @@ impl<S> Hub<S> {
         }
     }
 
+    /// Whether a message may wait for a join: as with queues, always if nothing waits on its connection yet.
+    fn has_room(&self, conn: ConnId, source: Source<'_>) -> bool {
+        let waiting = self.state.conns.get(conn).map_or(0, |entry| entry.waiting);
+        waiting == 0 || waiting + source.len() <= self.state.capacity.queued_bytes_per_connection
+    }
+
+    fn wait(&mut self, member: u32, conn: ConnId, source: Source<'_>) {
+        if let Some(entry) = self.state.conns.get_mut(conn) {
+            entry.waiting += source.len();
+        }
+        if let Some(pending) = self.state.joins.get_mut(member).and_then(|join| join.pending.as_mut()) {
+            pending.waiting.push_back(source.to_waiting());
+        }
+    }
+
     /// Messages that waited for a join, now that it is decided.
     pub(super) fn replay(&mut self, app: &mut S, conn: ConnId, waiting: impl IntoIterator<Item = Waiting>) {
         for message in waiting {
@@ -226,6 +249,9 @@ impl<S> Hub<S> {
                 Waiting::Text(text) => Source::Text(text),
                 Waiting::Binary(data) => Source::Binary(data),
             };
+            if let Some(entry) = self.state.conns.get_mut(conn) {
+                entry.waiting = entry.waiting.saturating_sub(source.len());
+            }
             if let Ok(message) = self.decode(conn, source) {
                 self.route(app, conn, &message, source);
             }

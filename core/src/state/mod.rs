@@ -375,12 +375,26 @@ impl State {
 
     // --- tickets and timers ---
 
-    /// A ticket that is given up on after `limit`.
-    pub(crate) fn issue(&mut self, promise: Promise, limit: Duration) -> Result<Ticket, CommandError> {
-        let deadline = self.now + limit;
-        let ticket = self.tickets.issue(promise, deadline).ok_or(CommandError::Full)?;
+    /// A ticket for something on `conn`, given up on after `limit`.
+    pub(crate) fn issue(&mut self, conn: ConnId, promise: Promise, limit: Duration) -> Result<Ticket, CommandError> {
+        let (deadline, max) = (self.now + limit, self.capacity.tickets_per_connection);
+        let entry = self.conns.get_mut(conn).ok_or(CommandError::UnknownConn)?;
+        if entry.tickets as usize >= max {
+            return Err(CommandError::Full);
+        }
+        let ticket = self.tickets.issue(conn, promise, deadline).ok_or(CommandError::Full)?;
+        entry.tickets += 1;
         self.remind(deadline, Timer::Ticket(ticket));
         Ok(ticket)
+    }
+
+    /// Takes a ticket back.
+    pub(crate) fn redeem(&mut self, ticket: Ticket) -> Option<Promise> {
+        let (conn, promise) = self.tickets.take(ticket)?;
+        if let Some(entry) = self.conns.get_mut(conn) {
+            entry.tickets -= 1;
+        }
+        Some(promise)
     }
 
     pub(crate) fn remind(&mut self, at: Instant, timer: Timer) {
