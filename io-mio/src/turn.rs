@@ -51,6 +51,15 @@ impl<S> Server<S> {
         let due = self.next_turn().map(|due| due - self.now());
         let timeout = max_wait.into_iter().chain(due).min();
         match self.poll.poll(&mut self.events, timeout) {
+            // It may have been a long pause of the whole process: what came meanwhile is looked at before timers are.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.look(),
+            result => result,
+        }
+    }
+
+    /// Takes the events that are there.
+    fn look(&mut self) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {
                 self.events.clear();
                 Ok(())

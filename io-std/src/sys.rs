@@ -1,7 +1,8 @@
 //! What differs between operating systems.
 
 use std::io;
-use std::net::{TcpListener, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::time::Duration;
 
 use socket2::SockRef;
 
@@ -16,7 +17,7 @@ pub(crate) fn listen(addr: impl ToSocketAddrs, backlog: u32) -> io::Result<TcpLi
 /// Makes a thread that waits in `accept` return from it. May have to be called again.
 pub(crate) fn interrupt(listener: &TcpListener) {
     // On Linux this is enough, and refuses whoever comes from now on.
-    let interrupted = SockRef::from(listener).shutdown(std::net::Shutdown::Both);
+    let interrupted = SockRef::from(listener).shutdown(Shutdown::Both);
     if cfg!(not(target_os = "linux")) || interrupted.is_err() {
         knock(listener);
     }
@@ -27,13 +28,24 @@ fn knock(listener: &TcpListener) {
     let Ok(mut addr) = listener.local_addr() else { return };
     if addr.ip().is_unspecified() {
         match addr {
-            std::net::SocketAddr::V4(_) => addr.set_ip(std::net::Ipv4Addr::LOCALHOST.into()),
-            std::net::SocketAddr::V6(_) => addr.set_ip(std::net::Ipv6Addr::LOCALHOST.into()),
+            SocketAddr::V4(_) => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
+            SocketAddr::V6(_) => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
         }
     }
     // If nobody can come, nobody is let in either.
-    drop(std::net::TcpStream::connect_timeout(&addr, std::time::Duration::from_millis(200)));
+    drop(TcpStream::connect_timeout(&addr, Duration::from_millis(200)));
 }
+
+/// Makes writes return from time to time though the peer takes little, with how much that was.
+pub(crate) fn let_writes_return(stream: &TcpStream) {
+    if cfg!(unix) {
+        // Without it a slow peer is only known to be slow.
+        drop(stream.set_write_timeout(Some(Duration::from_millis(250))));
+    }
+}
+
+/// Bytes written at a time. Elsewhere than on Unix a write that has timed out leaves the socket in no state to write to.
+pub(crate) const PIECE: usize = if cfg!(unix) { usize::MAX } else { 16 << 10 };
 
 /// Randomness for a hub.
 pub(crate) fn seed() -> io::Result<[u8; 32]> {

@@ -8,6 +8,8 @@ use std::thread::{Builder, JoinHandle};
 use chanson_core::ConnId;
 use crossbeam_channel::{Receiver, Sender};
 
+use crate::sys;
+
 /// What happened, for the hub's thread.
 pub(crate) enum Input {
     Accepted(TcpStream, SocketAddr),
@@ -56,14 +58,14 @@ pub(crate) fn read(conn: ConnId, stream: &Arc<TcpStream>, lent: &Receiver<Box<[u
     }
 }
 
-/// Writes the batches that it is given, and tells after each piece, since a slow peer is given time for what it takes.
+/// Writes the batches that it is given, and tells of each piece that has left, since a slow peer is given time for those.
 pub(crate) fn write(conn: ConnId, stream: &Arc<TcpStream>, batches: &Receiver<Vec<u8>>, sent: &Sender<Sent>) {
     for batch in batches {
-        let mut at = 0;
+        let mut at = 0_usize;
         let failed = loop {
-            let piece = &batch[at..batch.len().min(at + PIECE)];
+            let piece = &batch[at..batch.len().min(at.saturating_add(sys::PIECE))];
             match (&**stream).write(piece) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_passing(error.kind()) => {}
                 Ok(count @ 1..) if at + count == batch.len() => break false,
                 Ok(count @ 1..) => {
                     at += count;
@@ -81,5 +83,7 @@ pub(crate) fn write(conn: ConnId, stream: &Arc<TcpStream>, batches: &Receiver<Ve
     }
 }
 
-/// Bytes written at a time.
-const PIECE: usize = 16 << 10;
+/// Whether to try once more.
+const fn is_passing(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}

@@ -11,6 +11,7 @@ use crossbeam_channel::select;
 
 use crate::conns::{Gone, Needs};
 use crate::server::{Server, Stage};
+use crate::sys;
 use crate::threads::{Input, Sent};
 
 impl<S> Server<S> {
@@ -120,6 +121,7 @@ impl<S> Server<S> {
         };
         // Without it small messages may come late; a socket that cannot have it works all the same.
         drop(stream.set_nodelay(true));
+        sys::let_writes_return(&stream);
         let Some(channels) = &self.channels else { return };
         let (inputs, sent) = (&channels.inputs.0, &channels.sent.0);
         let buffer = self.config.read_per_turn.clamp(1, MAX_BUFFER);
@@ -287,7 +289,7 @@ const FOREVER: Duration = Duration::from_secs(3600);
 const INPUTS: usize = 1024;
 
 /// Bytes read at a time at most.
-const MAX_BUFFER: usize = 16 << 10;
+const MAX_BUFFER: usize = 8 << 10;
 
 /// Pending pieces looked at for one batch.
 const SLICES: usize = 256;
@@ -309,3 +311,42 @@ const LATE: Duration = Duration::from_millis(200);
 
 /// For so long.
 const GRACE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use chanson_core::Hub;
+
+    use super::*;
+
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+    fn ask(server: &mut Server) -> String {
+        let mut stream = TcpStream::connect(server.local_addr()).unwrap();
+        let client = std::thread::spawn(move || {
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            stream.write_all(GET).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        while !client.is_finished() {
+            server.poll(Duration::from_millis(10)).unwrap();
+        }
+        client.join().unwrap()
+    }
+
+    #[test]
+    fn without_threads_connections_are_answered_503_until_there_are_some() {
+        let mut server = Server::bind("127.0.0.1:0", Hub::builder()).unwrap();
+        let stack = std::mem::replace(&mut server.stack, usize::MAX >> 8);
+        for n in 1..=3 {
+            assert!(ask(&mut server).starts_with("HTTP/1.1 503 "));
+            assert_eq!((server.stats().accept_failures, server.stats().accepted), (n, 0));
+        }
+        server.stack = stack;
+        assert!(ask(&mut server).starts_with("HTTP/1.1 404 "));
+        assert_eq!(server.stats().accepted, 1);
+    }
+}

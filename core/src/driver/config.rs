@@ -14,7 +14,7 @@ pub struct Config {
     pub drain: Duration,
     /// Connections that the operating system keeps until they are accepted; it may know a lower bound of its own. 1024.
     pub backlog: u32,
-    /// Bytes read from one connection before the others have their turn. 64 KiB; the thread driver takes 16 KiB at most.
+    /// Bytes read from one connection before the others have their turn. 64 KiB; the thread driver takes 8 KiB at most.
     pub read_per_turn: usize,
     /// Connections accepted in one turn, so that a burst of them does not starve those that are open. 128. Of no meaning
     /// to the thread driver, where connections are accepted one by one between all else.

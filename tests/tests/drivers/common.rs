@@ -25,10 +25,14 @@ pub(crate) struct Client(pub(crate) WebSocket<TcpStream>);
 
 impl Client {
     pub(crate) fn connect(addr: SocketAddr) -> Self {
+        Self::at(addr, "/socket")
+    }
+
+    pub(crate) fn at(addr: SocketAddr, mount: &str) -> Self {
         let stream = TcpStream::connect(addr).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self(tungstenite::client(format!("ws://{addr}/socket/websocket?vsn=2.0.0"), stream).unwrap().0)
+        Self(tungstenite::client(format!("ws://{addr}{mount}/websocket?vsn=2.0.0"), stream).unwrap().0)
     }
 
     pub(crate) fn joined(addr: SocketAddr, topic: &str) -> Self {

@@ -8,3 +8,4 @@ mod common;
 mod nested;
 mod on_mio;
 mod on_threads;
+mod paused;
