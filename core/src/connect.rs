@@ -110,7 +110,7 @@ impl<'a, S> Connect<'a, S> {
         if self.ticket.is_some() {
             return Err(CommandError::AlreadyAnswered);
         }
-        let ticket = self.state.issue(Promise::Connect { conn: self.conn }, self.limit)?;
+        let ticket = self.state.issue(self.conn, Promise::Connect { conn: self.conn }, self.limit)?;
         self.ticket = Some(ticket);
         Ok(ticket)
     }

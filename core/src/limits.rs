@@ -43,9 +43,12 @@ pub struct Capacity {
     pub presence_meta_bytes: usize,
     /// Tickets for answers to come, at a time. Default 1024.
     pub tickets: usize,
+    /// Tickets for answers to come on one connection, at a time. Default 64.
+    pub tickets_per_connection: usize,
     /// Named values kept for one connection (`set_assign`). Default 32.
     pub assigns_per_connection: usize,
-    /// Events kept while the join they are for waits for its answer. Default 16.
+    /// Events kept while the join they are for waits for its answer. Default 16. Those of one connection, all its joins
+    /// together, have at most [`queued_bytes_per_connection`](Self::queued_bytes_per_connection) (the first may have more).
     pub pending_events_per_join: usize,
     /// Bytes waiting to be sent to one connection. Default 1 MiB. A frame is always taken into an empty queue,
     /// whatever its length.
@@ -72,6 +75,7 @@ impl Default for Capacity {
             presence_key_bytes: 256,
             presence_meta_bytes: 16 << 10,
             tickets: 1024,
+            tickets_per_connection: 64,
             assigns_per_connection: 32,
             pending_events_per_join: 16,
             queued_bytes_per_connection: 1 << 20,
@@ -129,6 +133,7 @@ setters! {
     with_presence_key_bytes presence_key_bytes
     with_presence_meta_bytes presence_meta_bytes
     with_tickets tickets
+    with_tickets_per_connection tickets_per_connection
     with_assigns_per_connection assigns_per_connection
     with_pending_events_per_join pending_events_per_join
     with_queued_bytes_per_connection queued_bytes_per_connection
@@ -158,7 +163,8 @@ pub struct RateLimit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RateAction {
-    /// It reaches no handler. The answer is `{"reason":"rate_limited"}` (zzz transcript `rate_limit_drop`).
+    /// It reaches no handler. The answer is `{"reason":"rate_limited"}` (zzz transcript `rate_limit_drop`); on a raw mount
+    /// there is none, and `Stats::rate_limited` alone tells of it.
     Drop,
     /// The connection is closed (1008).
     Disconnect,
@@ -213,6 +219,7 @@ mod tests {
         assert_eq!((c.topic_bytes, c.event_bytes, c.ref_bytes), (128, 128, 1024));
         assert_eq!((c.presence_key_bytes, c.presence_meta_bytes), (256, 16_384));
         assert_eq!((c.tickets, c.assigns_per_connection, c.pending_events_per_join), (1024, 32, 16));
+        assert_eq!(c.tickets_per_connection, 64);
         assert_eq!((c.queued_bytes_per_connection, c.queued_bytes, c.commands), (1_048_576, 268_435_456, 1024));
     }
 
@@ -245,6 +252,7 @@ mod tests {
             .with_presence_key_bytes(10)
             .with_presence_meta_bytes(11)
             .with_tickets(12)
+            .with_tickets_per_connection(18)
             .with_assigns_per_connection(13)
             .with_pending_events_per_join(14)
             .with_queued_bytes_per_connection(15)
@@ -254,6 +262,7 @@ mod tests {
         assert_eq!((c.joins_per_connection, c.joins, c.presences), (4, 5, 6));
         assert_eq!((c.topic_bytes, c.event_bytes, c.ref_bytes), (7, 8, 9));
         assert_eq!((c.presence_key_bytes, c.presence_meta_bytes, c.tickets), (10, 11, 12));
+        assert_eq!(c.tickets_per_connection, 18);
         assert_eq!((c.assigns_per_connection, c.pending_events_per_join), (13, 14));
         assert_eq!((c.queued_bytes_per_connection, c.queued_bytes, c.commands), (15, 16, 17));
     }

@@ -155,13 +155,13 @@ impl<'a, S> Socket<'a, S> {
         match &mut self.stage {
             Stage::Join { ticket: Some(_) } | Stage::Event { answered: true, .. } => Err(CommandError::AlreadyAnswered),
             Stage::Join { ticket } => {
-                let new = self.state.issue(Promise::Join { member }, self.ticket_limit)?;
+                let new = self.state.issue(self.at.conn, Promise::Join { member }, self.ticket_limit)?;
                 *ticket = Some(new);
                 Ok(new)
             }
             Stage::Event { ref_, answered } => {
                 let promise = Promise::Event { member, ref_: RefBuf::from(*ref_) };
-                let ticket = self.state.issue(promise, self.ticket_limit)?;
+                let ticket = self.state.issue(self.at.conn, promise, self.ticket_limit)?;
                 *answered = true;
                 if let Some(join) = self.state.joins.get_mut(member) {
                     join.tickets.push(ticket);

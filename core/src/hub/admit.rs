@@ -11,6 +11,7 @@ use crate::connect::{Accept, Connect, PROTOCOL};
 use crate::error::{CloseReason, CommandError};
 use crate::http::{Request, Response};
 use crate::id::{ConnId, Ticket};
+use crate::payload::ToPayload;
 use crate::raw::Raw;
 use crate::state::conns::{Details, Phase, set};
 use crate::state::outbox::Admitted;
@@ -135,7 +136,7 @@ impl<S> Hub<S> {
     fn answer_pending(&mut self, conn: ConnId) {
         let ticket = self.state.conns.get_mut(conn).and_then(|entry| entry.ticket.take());
         let response = Response::text(503, "not available").close();
-        match ticket.and_then(|ticket| self.state.tickets.take(ticket)) {
+        match ticket.and_then(|ticket| self.state.redeem(ticket)) {
             Some(Promise::Connect { .. }) => {
                 self.state.stats.refused += 1;
                 self.state.outbox.refuse(conn, response);
@@ -290,7 +291,7 @@ impl<S> Hub<S> {
 
     pub(super) fn revoke(&mut self, ticket: Option<Ticket>) {
         if let Some(ticket) = ticket {
-            self.state.tickets.take(ticket);
+            self.state.redeem(ticket);
         }
     }
 }
@@ -349,9 +350,27 @@ impl<S> HttpRequest<'_, S> {
         if self.ticket.is_some() {
             return Err(CommandError::AlreadyAnswered);
         }
-        let ticket = self.state.issue(Promise::Request { conn: self.conn }, REQUEST_LIMIT)?;
+        let ticket = self.state.issue(self.conn, Promise::Request { conn: self.conn }, REQUEST_LIMIT)?;
         self.ticket = Some(ticket);
         Ok(ticket)
+    }
+
+    /// Sends an event to all who joined `topic`; nobody having done so is no error. So a POST reaches a room.
+    ///
+    /// # Errors
+    /// As `Hub::broadcast`.
+    pub fn broadcast(&mut self, topic: &str, event: &str, payload: impl ToPayload) -> Result<(), CommandError> {
+        self.state.broadcast_named(topic, None, event, &payload)
+    }
+
+    /// Sends text to all raw subscribers of `topic`.
+    pub fn publish(&mut self, topic: &str, text: &str) {
+        self.state.publish_raw(topic, None, text);
+    }
+
+    /// Closes all connections that have this id (1001) when the handler has returned; how many there are.
+    pub fn disconnect(&mut self, id: &str) -> usize {
+        self.state.disconnect_later(id)
     }
 
     /// How many connections `topic` has.

@@ -119,6 +119,9 @@ impl<S> fmt::Debug for Builder<S> {
 
 impl<S> Served<S> {
     fn new(mount: Mount<S>) -> Result<Self, BuildError> {
+        if let Some(what) = mount.misplaced {
+            return Err(BuildError::Misplaced(mount.path, what));
+        }
         let route = Route::socket(&mount.path).map_err(|error| BuildError::Path(mount.path.clone(), error))?;
         let patterns = match &mount.protocol {
             Protocol::Channels(channels) => channels
@@ -152,6 +155,9 @@ pub enum BuildError {
     Pattern(Box<str>, PatternError),
     /// The channels of the mount at this path do not stand together: one can never match.
     Topics(Box<str>, RoutesError),
+    /// The mount at this path has another protocol than what was registered on it is for: a channel on a raw mount, or
+    /// `on_text` on one of channels.
+    Misplaced(Box<str>, &'static str),
 }
 
 impl fmt::Display for BuildError {
@@ -161,6 +167,7 @@ impl fmt::Display for BuildError {
             Self::TooMany => f.write_str("more than 65,535 mounts, or channels on one mount"),
             Self::Path(path, error) => write!(f, "mount `{path}`: {error}"),
             Self::Pattern(pattern, error) => write!(f, "channel `{pattern}`: {error}"),
+            Self::Misplaced(path, what) => write!(f, "mount `{path}`: `{what}` is nothing for its protocol"),
             Self::Topics(path, error) => write!(f, "mount `{path}`: {error}"),
         }
     }

@@ -22,6 +22,13 @@ pub(super) enum Source<'a> {
 }
 
 impl Source<'_> {
+    const fn len(self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(data) => data.len(),
+        }
+    }
+
     fn to_waiting(self) -> Waiting {
         match self {
             Self::Text(text) => Waiting::Text(text.into()),
@@ -47,7 +54,12 @@ impl<S> Hub<S> {
         let Some(entry) = self.state.conns.get_mut(conn).filter(|entry| entry.is_open()) else { return };
         entry.last_heard = now;
         self.state.stats.received += 1;
-        match &self.mounts[usize::from(entry.mount)].mount.protocol {
+        let mount = usize::from(entry.mount);
+        let is_raw = matches!(self.mounts[mount].mount.protocol, Protocol::Raw(_));
+        if is_raw && !self.within_rate(conn, None) {
+            return self.settle(app);
+        }
+        match &self.mounts[mount].mount.protocol {
             Protocol::Channels(_) => match self.decode(conn, source) {
                 Ok(message) => self.dispatch(app, conn, &message, source),
                 Err(error) => self.handle_undecodable(app, conn, source, error),
@@ -111,14 +123,14 @@ impl<S> Hub<S> {
         }
         if message.topic == "phoenix" && message.event == "heartbeat" {
             self.state.reply_heartbeat(conn, message.ref_);
-        } else if self.within_rate(conn, message) {
+        } else if self.within_rate(conn, Some(message)) {
             self.route(app, conn, message, source);
         }
     }
 
-    /// Takes the message from the connection's allowance; false when there is none left, and what has to be said is
-    /// said.
-    fn within_rate(&mut self, conn: ConnId, message: &Message<'_>) -> bool {
+    /// Takes a message from the connection's allowance; false when there is none left, and what has to be said is said
+    /// (a raw message has no answer).
+    fn within_rate(&mut self, conn: ConnId, message: Option<&Message<'_>>) -> bool {
         let now = self.state.now;
         let Some(entry) = self.state.conns.get_mut(conn) else { return false };
         let Some(limit) = &self.mounts[usize::from(entry.mount)].mount.rate_limit else { return true };
@@ -128,6 +140,7 @@ impl<S> Hub<S> {
         self.state.stats.rate_limited += 1;
         match limit.action {
             RateAction::Drop => {
+                let Some(message) = message else { return false };
                 let refs = (message.join_ref, message.ref_);
                 self.state.reply_unjoined(conn, refs, &message.topic, "error", RATE_LIMITED);
             }
@@ -179,8 +192,9 @@ impl<S> Hub<S> {
         }
         let Some(join) = self.state.joins.get_mut(member) else { return };
         if let Some(pending) = &mut join.pending {
-            match pending.waiting.len() < max_waiting {
-                true => pending.waiting.push_back(source.to_waiting()),
+            let (count, conn) = (pending.waiting.len(), self.state.pubsub.member(member).conn);
+            match count < max_waiting && self.has_room(conn, source) {
+                true => self.wait(member, conn, source),
                 false => self.answer_error(member, message, JOIN_PENDING),
             }
             return;
@@ -213,6 +227,21 @@ impl<S> Hub<S> {
         }
     }
 
+    /// Whether a message may wait for a join: as with queues, always if nothing waits on its connection yet.
+    fn has_room(&self, conn: ConnId, source: Source<'_>) -> bool {
+        let waiting = self.state.conns.get(conn).map_or(0, |entry| entry.waiting);
+        waiting == 0 || waiting + source.len() <= self.state.capacity.queued_bytes_per_connection
+    }
+
+    fn wait(&mut self, member: u32, conn: ConnId, source: Source<'_>) {
+        if let Some(entry) = self.state.conns.get_mut(conn) {
+            entry.waiting += source.len();
+        }
+        if let Some(pending) = self.state.joins.get_mut(member).and_then(|join| join.pending.as_mut()) {
+            pending.waiting.push_back(source.to_waiting());
+        }
+    }
+
     /// Messages that waited for a join, now that it is decided.
     pub(super) fn replay(&mut self, app: &mut S, conn: ConnId, waiting: impl IntoIterator<Item = Waiting>) {
         for message in waiting {
@@ -220,6 +249,9 @@ impl<S> Hub<S> {
                 Waiting::Text(text) => Source::Text(text),
                 Waiting::Binary(data) => Source::Binary(data),
             };
+            if let Some(entry) = self.state.conns.get_mut(conn) {
+                entry.waiting = entry.waiting.saturating_sub(source.len());
+            }
             if let Ok(message) = self.decode(conn, source) {
                 self.route(app, conn, &message, source);
             }

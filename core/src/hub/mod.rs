@@ -147,13 +147,7 @@ impl<S> Hub<S> {
     /// # Errors
     /// `TooLarge` for names beyond 255 bytes in a binary message, `InvalidJson`.
     pub fn broadcast(&mut self, topic: &str, event: &str, payload: impl ToPayload) -> Result<(), CommandError> {
-        let mut scratch = self.state.take_scratch();
-        let result = payload.to_payload(&mut scratch).and_then(|payload| match self.state.pubsub.topic(topic) {
-            Some(topic) => self.state.broadcast(topic, None, event, payload),
-            None => Ok(()),
-        });
-        self.state.give_scratch(scratch);
-        result
+        self.state.broadcast_named(topic, None, event, &payload)
     }
 
     /// Sends an event to all who joined `topic` but `conn`.
@@ -167,13 +161,7 @@ impl<S> Hub<S> {
         event: &str,
         payload: impl ToPayload,
     ) -> Result<(), CommandError> {
-        let mut scratch = self.state.take_scratch();
-        let result = payload.to_payload(&mut scratch).and_then(|payload| match self.state.pubsub.topic(topic) {
-            Some(id) => self.state.broadcast(id, self.state.joined(conn, topic), event, payload),
-            None => Ok(()),
-        });
-        self.state.give_scratch(scratch);
-        result
+        self.state.broadcast_named(topic, Some(conn), event, &payload)
     }
 
     /// Sends an event to one connection in `topic`.

@@ -40,6 +40,8 @@ pub struct Mount<S = ()> {
     pub(super) ticket_limit: Duration,
     pub(super) max_joins: Option<usize>,
     pub(super) rate_limit: Option<RateLimit>,
+    /// What was registered and is nothing for this protocol; said when the hub is built.
+    pub(super) misplaced: Option<&'static str>,
 }
 
 pub(super) enum Protocol<S> {
@@ -84,6 +86,7 @@ impl<S> Mount<S> {
             ticket_limit: Duration::from_secs(30),
             max_joins: None,
             rate_limit: None,
+            misplaced: None,
         }
     }
 
@@ -94,11 +97,13 @@ impl<S> Mount<S> {
         }
     }
 
-    /// Adds a channel. Of several whose patterns match a topic, the one added first serves it. Ignored on a raw mount.
+    /// Adds a channel. Of several whose patterns match a topic, the one added first serves it. On a raw mount
+    /// the hub will not build.
     #[must_use]
     pub fn channel(mut self, channel: Channel<S>) -> Self {
-        if let Protocol::Channels(channels) = &mut self.protocol {
-            channels.push(channel);
+        match &mut self.protocol {
+            Protocol::Channels(channels) => channels.push(channel),
+            Protocol::Raw(_) => self.misplaced = Some("channel"),
         }
         self
     }
@@ -187,8 +192,9 @@ impl<S> Mount<S> {
         F: Fn(&mut Raw<'_, S>) -> O + Send + Sync + 'static,
         O: Outcome,
     {
-        if let Protocol::Raw(raw) = &mut self.protocol {
-            raw.open = Some(Arc::new(move |socket| handler(socket).into_result()));
+        match &mut self.protocol {
+            Protocol::Raw(raw) => raw.open = Some(Arc::new(move |socket| handler(socket).into_result())),
+            Protocol::Channels(_) => self.misplaced = Some("on_open"),
         }
         self
     }
@@ -200,8 +206,9 @@ impl<S> Mount<S> {
         F: Fn(&mut Raw<'_, S>, &str) -> O + Send + Sync + 'static,
         O: Outcome,
     {
-        if let Protocol::Raw(raw) = &mut self.protocol {
-            raw.text = Some(Arc::new(move |socket, text| handler(socket, text).into_result()));
+        match &mut self.protocol {
+            Protocol::Raw(raw) => raw.text = Some(Arc::new(move |socket, text| handler(socket, text).into_result())),
+            Protocol::Channels(_) => self.misplaced = Some("on_text"),
         }
         self
     }
@@ -213,8 +220,9 @@ impl<S> Mount<S> {
         F: Fn(&mut Raw<'_, S>, &[u8]) -> O + Send + Sync + 'static,
         O: Outcome,
     {
-        if let Protocol::Raw(raw) = &mut self.protocol {
-            raw.binary = Some(Arc::new(move |socket, data| handler(socket, data).into_result()));
+        match &mut self.protocol {
+            Protocol::Raw(raw) => raw.binary = Some(Arc::new(move |socket, data| handler(socket, data).into_result())),
+            Protocol::Channels(_) => self.misplaced = Some("on_binary"),
         }
         self
     }
@@ -226,8 +234,9 @@ impl<S> Mount<S> {
         F: Fn(&mut Raw<'_, S>, CloseReason) -> O + Send + Sync + 'static,
         O: Outcome,
     {
-        if let Protocol::Raw(raw) = &mut self.protocol {
-            raw.close = Some(Arc::new(move |socket, why| handler(socket, why).into_result()));
+        match &mut self.protocol {
+            Protocol::Raw(raw) => raw.close = Some(Arc::new(move |socket, why| handler(socket, why).into_result())),
+            Protocol::Channels(_) => self.misplaced = Some("on_close"),
         }
         self
     }

@@ -35,6 +35,10 @@ pub(crate) struct Conn {
     /// The unanswered ticket of its connect or of its HTTP request.
     pub(crate) ticket: Option<Ticket>,
     pub(crate) joins: u32,
+    /// Tickets that are out for it.
+    pub(crate) tickets: u32,
+    /// Bytes of messages that wait for joins of it.
+    pub(crate) waiting: usize,
     /// When the peer was last heard: moved by every message, looked at only when a timer fires.
     pub(crate) last_heard: Instant,
     pub(crate) bucket: Bucket,
@@ -107,6 +111,8 @@ impl Conns {
             offers_token: false,
             ticket: None,
             joins: 0,
+            tickets: 0,
+            waiting: 0,
             last_heard: now,
             bucket: Bucket::new(),
             details: Details::of(peer),

@@ -19,7 +19,7 @@ use crate::error::{CloseReason, CommandError};
 use crate::frame::{Frame, FrameBuf, Kind};
 use crate::id::{ConnId, Ticket};
 use crate::limits::Capacity;
-use crate::payload::{Json, Payload, PayloadBuf};
+use crate::payload::{Json, Payload, PayloadBuf, ToPayload};
 use crate::presence::{Change, Presences};
 use crate::pubsub::{EnterError, Form, Topics};
 use crate::random::Random;
@@ -209,6 +209,26 @@ impl State {
         Ok(())
     }
 
+    /// The same by the topic's name, which nobody need have joined.
+    pub(crate) fn broadcast_named(
+        &mut self,
+        topic: &str,
+        except: Option<ConnId>,
+        event: &str,
+        payload: &impl ToPayload,
+    ) -> Result<(), CommandError> {
+        let mut scratch = self.take_scratch();
+        let result = payload.to_payload(&mut scratch).and_then(|payload| match self.pubsub.topic(topic) {
+            Some(id) => {
+                let except = except.and_then(|conn| self.joined(conn, topic));
+                self.broadcast(id, except, event, payload)
+            }
+            None => Ok(()),
+        });
+        self.give_scratch(scratch);
+        result
+    }
+
     /// Text to the raw subscribers of a topic, but `except`.
     pub(crate) fn broadcast_raw(&mut self, topic: u32, except: Option<u32>, text: &str) {
         self.stats.broadcasts += 1;
@@ -355,12 +375,26 @@ impl State {
 
     // --- tickets and timers ---
 
-    /// A ticket that is given up on after `limit`.
-    pub(crate) fn issue(&mut self, promise: Promise, limit: Duration) -> Result<Ticket, CommandError> {
-        let deadline = self.now + limit;
-        let ticket = self.tickets.issue(promise, deadline).ok_or(CommandError::Full)?;
+    /// A ticket for something on `conn`, given up on after `limit`.
+    pub(crate) fn issue(&mut self, conn: ConnId, promise: Promise, limit: Duration) -> Result<Ticket, CommandError> {
+        let (deadline, max) = (self.now + limit, self.capacity.tickets_per_connection);
+        let entry = self.conns.get_mut(conn).ok_or(CommandError::UnknownConn)?;
+        if entry.tickets as usize >= max {
+            return Err(CommandError::Full);
+        }
+        let ticket = self.tickets.issue(conn, promise, deadline).ok_or(CommandError::Full)?;
+        entry.tickets += 1;
         self.remind(deadline, Timer::Ticket(ticket));
         Ok(ticket)
+    }
+
+    /// Takes a ticket back.
+    pub(crate) fn redeem(&mut self, ticket: Ticket) -> Option<Promise> {
+        let (conn, promise) = self.tickets.take(ticket)?;
+        if let Some(entry) = self.conns.get_mut(conn) {
+            entry.tickets -= 1;
+        }
+        Some(promise)
     }
 
     pub(crate) fn remind(&mut self, at: Instant, timer: Timer) {

@@ -21,6 +21,7 @@ pub(crate) enum Promise {
 
 #[derive(Debug)]
 struct Entry {
+    conn: ConnId,
     generation: u32,
     deadline: Instant,
     promise: Promise,
@@ -44,12 +45,12 @@ impl Tickets {
     }
 
     /// `None` at the bound.
-    pub(crate) fn issue(&mut self, promise: Promise, deadline: Instant) -> Option<Ticket> {
+    pub(crate) fn issue(&mut self, conn: ConnId, promise: Promise, deadline: Instant) -> Option<Ticket> {
         if self.entries.len() >= self.max {
             return None;
         }
         self.generation = self.generation.wrapping_add(1);
-        let index = self.entries.insert(Entry { generation: self.generation, deadline, promise });
+        let index = self.entries.insert(Entry { conn, generation: self.generation, deadline, promise });
         Some(Ticket::new(index as u32, self.generation))
     }
 
@@ -61,9 +62,11 @@ impl Tickets {
         self.entry(ticket).map(|entry| entry.deadline)
     }
 
-    pub(crate) fn take(&mut self, ticket: Ticket) -> Option<Promise> {
+    /// What it answers, and on whose connection.
+    pub(crate) fn take(&mut self, ticket: Ticket) -> Option<(ConnId, Promise)> {
         self.entry(ticket)?;
-        Some(self.entries.remove(ticket.index()).promise)
+        let Entry { conn, promise, .. } = self.entries.remove(ticket.index());
+        Some((conn, promise))
     }
 
     fn entry(&self, ticket: Ticket) -> Option<&Entry> {

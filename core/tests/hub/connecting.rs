@@ -247,6 +247,9 @@ fn what_makes_no_sense_is_said_when_the_hub_is_built() {
     assert!(with(&["a*b"]).contains("channel `a*b`"));
     assert!(with(&["room:*", "room:a"]).contains("mount `/socket`"), "the second never matches");
     assert_eq!(with(&["room:a", "room:*"]), "");
+    let misplaced = error(builder().mount(Mount::raw("/raw").channel(room())));
+    assert_eq!(misplaced, "mount `/raw`: `channel` is nothing for its protocol");
+    assert!(error(builder().mount(Mount::channels("/socket").on_text(|_, _| ()))).contains("`on_text`"));
 }
 
 #[test]

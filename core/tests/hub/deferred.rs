@@ -457,3 +457,59 @@ fn assigns_of_a_later_decision_are_bounded_too_and_none_is_dropped_in_silence() 
     assert_eq!(decide(accept.assign("b", "4")), Ok(()), "the same name again takes no room");
     assert!(world.is_open(a));
 }
+
+/// One client that has much answered later leaves room for the others.
+#[test]
+fn tickets_of_one_connection_are_bounded_and_come_back() {
+    let capacity = Capacity::default().with_tickets_per_connection(2);
+    let room = Channel::<Vec<Ticket>>::new("room:*").on("later", |socket, _| {
+        let ticket = socket.defer()?;
+        socket.app().push(ticket);
+        Ok::<_, CommandError>(())
+    });
+    let hub = Hub::builder().seed([7; 32]).capacity(capacity).mount(Mount::channels("/socket").channel(room));
+    let mut world = World::with_app(hub.build().unwrap(), Vec::new());
+    let (greedy, other) = (world.connect("/socket?vsn=2.0.0"), world.connect("/socket?vsn=2.0.0"));
+    for client in [greedy, other] {
+        world.send(client, r#"["1","1","room:a","phx_join",{}]"#);
+        world.send(client, r#"["1","2","room:a","later",{}]"#);
+        world.recv(client);
+    }
+    world.send(greedy, r#"["1","3","room:a","later",{}]"#);
+    let (now, ticket) = (world.now(), world.app()[0]);
+    world.act(|hub, app| hub.answer(now, app, ticket, Ok(Reply::empty()))).unwrap();
+    world.send(greedy, r#"["1","4","room:a","later",{}]"#);
+    assert_eq!(world.recv(greedy).len(), 1, "answered once, deferred since");
+    world.send(greedy, r#"["1","5","room:a","later",{}]"#);
+    assert_eq!(world.recv(greedy), [r#"["1","1","room:a","phx_error",{"reason":"channel_crash"}]"#]);
+    assert_eq!(world.stats().hub.tickets, 1, "those of the crashed join are gone, the other's is there");
+}
+
+/// What waits for joins is bounded in bytes, over all topics of a connection.
+#[test]
+fn bytes_that_wait_for_joins_are_bounded() {
+    let capacity = Capacity::default().with_queued_bytes_per_connection(1000);
+    let room = Channel::<Vec<Ticket>>::new("room:*")
+        .join(|socket, _| {
+            let ticket = socket.defer()?;
+            socket.app().push(ticket);
+            Ok(Reply::Later)
+        })
+        .on("ping", |socket, msg| socket.reply(msg.payload));
+    let hub = Hub::builder().seed([7; 32]).capacity(capacity).mount(Mount::channels("/socket").channel(room));
+    let mut world = World::with_app(hub.build().unwrap(), Vec::new());
+    let client = world.connect("/socket?vsn=2.0.0");
+    let ping = |topic: &str, bytes: usize| format!(r#"["1","2","room:{topic}","ping","{}"]"#, "x".repeat(bytes));
+    for topic in ["a", "b"] {
+        world.send(client, &format!(r#"["1","1","room:{topic}","phx_join",{{}}]"#));
+    }
+    world.send(client, &ping("a", 2000));
+    assert_eq!(world.recv(client), [""; 0], "the first may be of any size");
+    world.send(client, &ping("b", 10));
+    assert!(world.recv(client)[0].contains("join pending"), "there is no room for a second");
+    let (now, ticket) = (world.now(), world.app()[0]);
+    world.act(|hub, app| hub.answer(now, app, ticket, Ok(Reply::empty()))).unwrap();
+    assert_eq!(world.recv(client).len(), 2, "the join's reply and the ping's");
+    world.send(client, &ping("b", 10));
+    assert_eq!(world.recv(client), [""; 0], "there is room again");
+}

@@ -266,3 +266,17 @@ fn binary_messages_that_nobody_can_translate_close() {
     world.send_binary(v1, b"\x03ping");
     assert_eq!(world.closed(v1), Some(1011), "vsn 1 has no binary messages");
 }
+
+#[test]
+fn raw_mounts_have_the_limit_too() {
+    for action in [RateAction::Drop, RateAction::Disconnect] {
+        let limit = RateLimit { burst: 2, per_second: 1, action };
+        let mount = Mount::raw("/raw").on_text(|raw, text| raw.send_text(text)).rate_limit(limit);
+        let mut world = mounted(mount);
+        let a = world.connect("/raw");
+        world.send_all(a, ["1", "2", "3"]);
+        assert_eq!((world.recv(a), world.stats().hub.rate_limited), (vec!["1".into(), "2".into()], 1));
+        let closed = (action == RateAction::Disconnect).then_some(1008);
+        assert_eq!(world.closed(a), closed);
+    }
+}

@@ -185,3 +185,28 @@ fn an_upgrade_may_follow_a_request_on_the_same_connection() {
     let response = String::from_utf8(world.read(t)).unwrap();
     assert!(response.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{response}");
 }
+
+#[test]
+fn a_request_speaks_to_rooms_and_ends_connections() {
+    let mount = Mount::channels("/socket").channel(room()).on_connect(|connect| {
+        connect.set_id("ann");
+        Ok(())
+    });
+    let feed = Mount::raw("/feed").on_open(|raw| raw.subscribe("feed"));
+    let hub = builder().mount(mount).mount(feed).on_request(|http, request| {
+        let text = std::str::from_utf8(request.body()).unwrap_or_default();
+        http.publish("feed", text);
+        let count = http.disconnect("ann");
+        match http.broadcast("room:a", "news", serde_json::json!({ "text": text })) {
+            Ok(()) => Response::text(200, &count.to_string()),
+            Err(_) => Response::new(500),
+        }
+    });
+    let mut world = build(hub);
+    let (a, feed, transport) = (member(&mut world), world.connect("/feed"), world.open_transport());
+    world.write(transport, b"POST /news HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+    assert_eq!(world.recv(feed), ["hi"]);
+    assert_eq!(world.recv(a), [broadcast("news", r#"{"text":"hi"}"#)]);
+    assert_eq!((world.closed(a), world.closed(feed)), (Some(1001), None));
+    assert!(world.read(transport).ends_with(b"1"));
+}

@@ -78,9 +78,9 @@ fn join(socket: &mut Socket<'_, Chat>, join: Join<'_>) -> Result<Reply, Refuse> 
     Ok(Reply::empty())
 }
 
-fn leave(socket: &mut Socket<'_, Chat>, _: Leave) {
+fn leave(socket: &mut Socket<'_, Chat>, why: Leave) {
     let topic = socket.topic().to_owned();
-    if socket.subscriber_count(&topic) == 0 {
+    if why != Leave::Rejoined && socket.subscriber_count(&topic) == 0 {
         socket.app().rooms.remove(&topic);
     }
 }
