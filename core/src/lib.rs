@@ -54,9 +54,9 @@
 //! - A handler that fails or panics ends its join, nothing else. (Panics have to unwind for that; each still runs the
 //!   program's panic hook.)
 //!
-//! A module imports only from those below it: `memory`, `driver`, `client`, `endpoint`, `hub`, then what handlers see
-//! (`channel`, `socket`, `connect`, `raw`), `state` (the tables), `pubsub`, `presence`, `session`, the wire formats (`wire`,
-//! `http`, `ws`), and the ground (`topic`, `payload`, `frame`, `time`, `error`).
+//! A module imports only from those below it: `memory`, `driver`, `client`, `endpoint`, `hub`, then what handlers
+//! see (`channel`, `socket`, `connect`, `raw`), `state` (the tables), `pubsub`, `presence`, `session`, the wire
+//! formats (`wire`, `http`, `ws`), and the ground (`topic`, `payload`, `frame`, `time`, `error`).
 #![warn(missing_debug_implementations)]
 #![forbid(unsafe_code)]
 
