@@ -68,6 +68,19 @@ impl<I: Id> Sockets<I> {
         Ok(())
     }
 
+    /// The same for one that is still connecting: an event says when it has.
+    pub(crate) fn insert_blocked(&mut self, registry: &Registry, id: I, stream: TcpStream) -> io::Result<()> {
+        self.insert(registry, id, stream)?;
+        if let Some(socket) = self.get_mut(id) {
+            socket.blocked = true;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn contains(&self, id: I) -> bool {
+        self.slots.get(id.index()).is_some_and(|slot| slot.as_ref().is_some_and(|socket| socket.id == id))
+    }
+
     pub(crate) fn remove(&mut self, registry: &Registry, id: I) {
         if self.get_mut(id).is_none() {
             return;
@@ -142,7 +155,7 @@ pub(crate) enum Got {
     /// Nothing for now.
     Nothing,
     /// The socket has failed.
-    Failed,
+    Failed(io::Error),
 }
 
 impl<I> Socket<I> {
@@ -162,7 +175,7 @@ impl<I> Socket<I> {
             Ok(0) => Got::End,
             Ok(count) => Got::Bytes(count),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Got::Nothing,
-            Err(_) => Got::Failed,
+            Err(error) => Got::Failed(error),
         }
     }
 

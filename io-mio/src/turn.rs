@@ -123,7 +123,7 @@ impl<S> Server<S> {
                 return more.then_some(count);
             }
             Got::End => self.endpoint.handle_eof(self.now, app, id),
-            Got::Failed => self.dead.push(id),
+            Got::Failed(_) => self.dead.push(id),
             Got::Nothing => {}
         }
         None
@@ -241,10 +241,10 @@ impl<S> Server<S> {
 }
 
 /// Slices handed to the system at a time.
-const SLICES: usize = 64;
+pub(crate) const SLICES: usize = 64;
 
 /// With so many bytes taken in, what came of them goes out before more is read.
 const FLUSH_AFTER: usize = 256 << 10;
 
 /// How many turns in a row timers are held up when there are more events than fit into one.
-const MAX_CROWDED: u32 = 64;
+pub(crate) const MAX_CROWDED: u32 = 64;
