@@ -34,15 +34,19 @@
 //! ```
 //!
 //! Other threads talk to a server by its [`Handle`]; [`spawn`](Server::spawn) runs it on a thread of its own.
+//!
+//! The other end is here as well: [`Clients`] is many clients of channels servers on one loop.
 #![deny(missing_docs)]
 #![warn(missing_debug_implementations)]
 #![forbid(unsafe_code)]
 
+mod clients;
 mod door;
 mod server;
 mod sockets;
 mod sys;
 mod turn;
 
+pub use self::clients::{AddError, ClientId, Clients};
 pub use self::server::Server;
 pub use chanson_core::driver::{Config, Handle, HandleError, IntoHub, Running, Stats};

@@ -266,7 +266,7 @@ impl<S> fmt::Debug for Server<S> {
 }
 
 pub(crate) const LISTENER: Token = Token(0);
-const WAKER: Token = Token(1);
+pub(crate) const WAKER: Token = Token(1);
 
 /// Events taken in one turn.
 pub(crate) const EVENTS: usize = 1024;

@@ -1,27 +1,47 @@
 //! The table of sockets.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
+use std::time::Duration;
 
 use chanson_core::ConnId;
 use mio::event::Event;
 use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
+
+use crate::sys::SHORT_READ_EMPTIES;
+
+/// What a socket is known by: a small number that no two living ones share, and a generation.
+pub(crate) trait Id: Copy + PartialEq {
+    /// The small number.
+    fn index(self) -> usize;
+}
+
+impl Id for ConnId {
+    fn index(self) -> usize {
+        Self::index(self)
+    }
+}
 
 /// Sockets by the index of their connection, and which of them to look at. Each is registered once, for both directions
 /// and for edges: what an event said is remembered here until it turns out to be over.
-#[derive(Default)]
-pub(crate) struct Sockets {
-    slots: Vec<Option<Socket>>,
+pub(crate) struct Sockets<I = ConnId> {
+    slots: Vec<Option<Socket<I>>>,
     count: usize,
     /// Those to read from.
-    ready: VecDeque<ConnId>,
+    ready: VecDeque<I>,
     /// Those that take bytes again.
-    pub(crate) unblocked: Vec<ConnId>,
+    pub(crate) unblocked: Vec<I>,
 }
 
-pub(crate) struct Socket {
-    id: ConnId,
+impl<I> Default for Sockets<I> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), count: 0, ready: VecDeque::new(), unblocked: Vec::new() }
+    }
+}
+
+pub(crate) struct Socket<I = ConnId> {
+    id: I,
     pub(crate) stream: TcpStream,
     /// Whether there may be something to read.
     pub(crate) readable: bool,
@@ -35,8 +55,8 @@ pub(crate) struct Socket {
     pub(crate) shut: bool,
 }
 
-impl Sockets {
-    pub(crate) fn insert(&mut self, registry: &Registry, id: ConnId, mut stream: TcpStream) -> io::Result<()> {
+impl<I: Id> Sockets<I> {
+    pub(crate) fn insert(&mut self, registry: &Registry, id: I, mut stream: TcpStream) -> io::Result<()> {
         let token = Token(id.index() + FIRST_TOKEN);
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         if self.slots.len() <= id.index() {
@@ -48,7 +68,20 @@ impl Sockets {
         Ok(())
     }
 
-    pub(crate) fn remove(&mut self, registry: &Registry, id: ConnId) {
+    /// The same for one that is still connecting: an event says when it has.
+    pub(crate) fn insert_blocked(&mut self, registry: &Registry, id: I, stream: TcpStream) -> io::Result<()> {
+        self.insert(registry, id, stream)?;
+        if let Some(socket) = self.get_mut(id) {
+            socket.blocked = true;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn contains(&self, id: I) -> bool {
+        self.slots.get(id.index()).is_some_and(|slot| slot.as_ref().is_some_and(|socket| socket.id == id))
+    }
+
+    pub(crate) fn remove(&mut self, registry: &Registry, id: I) {
         if self.get_mut(id).is_none() {
             return;
         }
@@ -59,7 +92,7 @@ impl Sockets {
         }
     }
 
-    pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut Socket> {
+    pub(crate) fn get_mut(&mut self, id: I) -> Option<&mut Socket<I>> {
         self.slots.get_mut(id.index())?.as_mut().filter(|socket| socket.id == id)
     }
 
@@ -67,7 +100,7 @@ impl Sockets {
         self.count
     }
 
-    pub(crate) fn ids(&self) -> impl Iterator<Item = ConnId> {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = I> {
         self.slots.iter().flatten().map(|socket| socket.id)
     }
 
@@ -89,7 +122,7 @@ impl Sockets {
     }
 
     /// To be read from, once more.
-    pub(crate) fn queue(&mut self, id: ConnId) {
+    pub(crate) fn queue(&mut self, id: I) {
         if let Some(socket) = self.get_mut(id)
             && !socket.queued
         {
@@ -104,13 +137,78 @@ impl Sockets {
     }
 
     /// The next one to read from.
-    pub(crate) fn next(&mut self) -> Option<ConnId> {
+    pub(crate) fn next(&mut self) -> Option<I> {
         let id = self.ready.pop_front()?;
         if let Some(socket) = self.get_mut(id) {
             socket.queued = false;
         }
         Some(id)
     }
+}
+
+/// What reading once gave.
+pub(crate) enum Got {
+    /// So many bytes.
+    Bytes(usize),
+    /// The peer's end.
+    End,
+    /// Nothing for now.
+    Nothing,
+    /// The socket has failed.
+    Failed(io::Error),
+}
+
+impl<I> Socket<I> {
+    /// Reads once; `readable` says whether there may be more.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Got {
+        let result = loop {
+            match self.stream.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        self.readable = match result {
+            Ok(count) => count > 0 && (count == buffer.len() || self.ending || !SHORT_READ_EMPTIES),
+            Err(_) => false,
+        };
+        match result {
+            Ok(0) => Got::End,
+            Ok(count) => Got::Bytes(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Got::Nothing,
+            Err(error) => Got::Failed(error),
+        }
+    }
+
+    /// Writes once, and says how much the socket took; `blocked` says whether it takes no more for now.
+    ///
+    /// # Errors
+    /// The socket has failed.
+    pub(crate) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.stream.write_vectored(slices) {
+            Ok(0) => Err(ErrorKind::WriteZero.into()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.blocked = true;
+                Ok(0)
+            }
+            result => result,
+        }
+    }
+}
+
+/// Waits for events. When a signal ends that, it may have been a long pause of the whole process: what came meanwhile is
+/// looked at then, before timers are.
+///
+/// # Errors
+/// The operating system refuses to wait.
+pub(crate) fn wait(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+    for timeout in [timeout, Some(Duration::ZERO)] {
+        match poll.poll(events, timeout) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
+            result => return result,
+        }
+    }
+    Ok(())
 }
 
 /// The tokens below are the driver's own.

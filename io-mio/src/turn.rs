@@ -1,6 +1,6 @@
 //! One turn of the loop: wait, accept, read, commands, time, write.
 
-use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
+use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use mio::net::TcpStream;
 
 use crate::door::Accepted;
 use crate::server::{EVENTS, LISTENER, Server, Stage};
-use crate::sys::SHORT_READ_EMPTIES;
+use crate::sockets::{self, Got};
 
 impl<S> Server<S> {
     pub(crate) fn turn(&mut self, app: &mut S, max_wait: Option<Duration>) -> io::Result<()> {
@@ -50,22 +50,7 @@ impl<S> Server<S> {
     fn wait(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
         let due = self.next_turn().map(|due| due - self.now());
         let timeout = max_wait.into_iter().chain(due).min();
-        match self.poll.poll(&mut self.events, timeout) {
-            // It may have been a long pause of the whole process: what came meanwhile is looked at before timers are.
-            Err(error) if error.kind() == ErrorKind::Interrupted => self.look(),
-            result => result,
-        }
-    }
-
-    /// Takes the events that are there.
-    fn look(&mut self) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {
-                self.events.clear();
-                Ok(())
-            }
-            result => result,
-        }
+        sockets::wait(&mut self.poll, &mut self.events, timeout)
     }
 
     fn take_events(&mut self) {
@@ -130,28 +115,18 @@ impl<S> Server<S> {
             return None;
         }
         let room = self.buffer.len().min(share);
-        match socket.stream.read(&mut self.buffer[..room]) {
-            Ok(0) => {
-                socket.readable = false;
-                self.endpoint.handle_eof(self.now, app, id);
-                None
-            }
-            Ok(count) => {
-                socket.readable = count == room || socket.ending || !SHORT_READ_EMPTIES;
+        match socket.read(&mut self.buffer[..room]) {
+            Got::Bytes(count) => {
                 let more = socket.readable;
                 self.endpoint.handle_bytes(self.now, app, id, &self.buffer[..count]);
                 self.took_in(app, count);
-                more.then_some(count)
+                return more.then_some(count);
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => Some(0),
-            Err(error) => {
-                socket.readable = false;
-                if error.kind() != ErrorKind::WouldBlock {
-                    self.dead.push(id);
-                }
-                None
-            }
+            Got::End => self.endpoint.handle_eof(self.now, app, id),
+            Got::Failed(_) => self.dead.push(id),
+            Got::Nothing => {}
         }
+        None
     }
 
     /// Many small inputs of one turn may all go to the same receivers. So that these do not look as if they did not read,
@@ -214,11 +189,10 @@ impl<S> Server<S> {
             if count == 0 {
                 break;
             }
-            match socket.stream.write_vectored(&slices[..count]) {
-                Ok(sent) if sent > 0 => self.endpoint.advance(self.now, id, sent),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => socket.blocked = true,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                _ => return self.dead.push(id),
+            match socket.write(&slices[..count]) {
+                Ok(0) => {}
+                Ok(sent) => self.endpoint.advance(self.now, id, sent),
+                Err(_) => return self.dead.push(id),
             }
         }
         if !socket.shut && self.endpoint.is_done_sending(id) {
@@ -267,10 +241,10 @@ impl<S> Server<S> {
 }
 
 /// Slices handed to the system at a time.
-const SLICES: usize = 64;
+pub(crate) const SLICES: usize = 64;
 
 /// With so many bytes taken in, what came of them goes out before more is read.
 const FLUSH_AFTER: usize = 256 << 10;
 
 /// How many turns in a row timers are held up when there are more events than fit into one.
-const MAX_CROWDED: u32 = 64;
+pub(crate) const MAX_CROWDED: u32 = 64;

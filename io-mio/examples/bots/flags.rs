@@ -1,0 +1,81 @@
+//! The command line.
+
+use std::io;
+use std::time::Duration;
+
+use chanson_core::wire::Vsn;
+
+pub(crate) struct Flags {
+    pub(crate) url: String,
+    pub(crate) bots: usize,
+    pub(crate) rooms: usize,
+    pub(crate) topic: String,
+    pub(crate) event: String,
+    /// Messages a second.
+    pub(crate) rate: u64,
+    pub(crate) payload: usize,
+    /// How long; `None`: until Ctrl-C.
+    pub(crate) time: Option<Duration>,
+    pub(crate) vsn: Vsn,
+}
+
+const USAGE: &str = "flags: --url ws://HOST:PORT/PATH --bots N --rooms N --topic PREFIX --event NAME \
+    --rate MESSAGES_PER_SECOND --payload BYTES --seconds N --vsn 1|2";
+
+impl Flags {
+    /// From the command line.
+    ///
+    /// # Errors
+    /// A flag that is not known, or a value that makes no sense.
+    pub(crate) fn parse() -> io::Result<Self> {
+        let mut flags = Self {
+            url: "ws://127.0.0.1:4000/socket".to_owned(),
+            bots: 100,
+            rooms: 10,
+            topic: "room:bots-".to_owned(),
+            event: "new_msg".to_owned(),
+            rate: 100,
+            payload: 32,
+            time: None,
+            vsn: Vsn::V2,
+        };
+        let mut args = std::env::args().skip(1);
+        while let Some(flag) = args.next() {
+            if flag == "--help" {
+                println!("{USAGE}");
+                std::process::exit(0);
+            }
+            let value = args.next().ok_or_else(|| wrong(&format!("{flag} needs a value; {USAGE}")))?;
+            match flag.as_str() {
+                "--url" => flags.url = value,
+                "--bots" => flags.bots = number(&flag, &value)?,
+                "--rooms" => flags.rooms = number::<usize>(&flag, &value)?.max(1),
+                "--topic" => flags.topic = value,
+                "--event" => flags.event = value,
+                "--rate" => flags.rate = number(&flag, &value)?,
+                "--payload" => flags.payload = number(&flag, &value)?,
+                "--seconds" => {
+                    let seconds = number(&flag, &value)?;
+                    flags.time = (seconds > 0).then(|| Duration::from_secs(seconds));
+                }
+                "--vsn" => {
+                    flags.vsn = match value.as_str() {
+                        "1" | "1.0.0" => Vsn::V1,
+                        "2" | "2.0.0" => Vsn::V2,
+                        _ => return Err(wrong("--vsn: 1 or 2")),
+                    };
+                }
+                _ => return Err(wrong(&format!("no such flag: {flag}; {USAGE}"))),
+            }
+        }
+        Ok(flags)
+    }
+}
+
+fn number<T: std::str::FromStr>(flag: &str, value: &str) -> io::Result<T> {
+    value.parse().map_err(|_| wrong(&format!("{flag}: {value} is no number that fits")))
+}
+
+fn wrong(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}

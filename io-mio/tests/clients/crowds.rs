@@ -1,0 +1,81 @@
+//! Many at once.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chanson_core::client::Event;
+use chanson_mio::Server;
+use serde_json::json;
+
+use crate::common::{World, config, hub, payload, server};
+
+const CROWD: usize = 500;
+
+#[test]
+fn five_hundred_join_talk_lose_their_server_and_come_back() {
+    let first = server();
+    let addr = first.local_addr();
+    let mut world = World::new();
+    let config = config(addr).with_timeout(Duration::from_secs(60));
+    let mut rooms = HashMap::new();
+    for n in 0..CROWD {
+        let id = world.add(config.clone());
+        rooms.insert(id, world.act(id, |client, now| client.join(now, &format!("room:{}", n % 10), json!({}))));
+    }
+    expect(&mut world, |event| matches!(event, Event::Joined { .. }));
+    assert_eq!(first.handle().stats().endpoint.hub.joins, CROWD);
+
+    let some: Vec<_> = world.clients.ids().take(10).collect();
+    for id in some {
+        world.act(id, |client, now| client.push(now, rooms[&id], "new_msg", json!(id.index())));
+    }
+    expect(&mut world, |event| matches!(event, Event::Message { .. } if payload(event).is_u64()));
+
+    first.shutdown();
+    world.turn_until("the server's end", |_| first.is_finished());
+    let second = Server::bind(addr, hub()).unwrap().spawn().unwrap();
+    expect(&mut world, |event| matches!(event, Event::Joined { .. }));
+    assert_eq!(second.handle().stats().endpoint.hub.joins, CROWD);
+    for id in world.clients.ids().collect::<Vec<_>>() {
+        world.clients.act(id, |client, now| client.disconnect(now)).unwrap();
+    }
+    world.turn_until("the end", |world| world.clients.ids().all(|id| world.clients.is_settled(id)));
+    world.turn_until("the end there", |_| second.handle().stats().endpoint.hub.connections == 0);
+}
+
+/// Waits until each client had such an event, once.
+fn expect(world: &mut World, is_it: impl Fn(&Event) -> bool) {
+    let mut seen = HashMap::new();
+    while seen.len() < CROWD {
+        let (id, event) = world.next();
+        if is_it(&event) {
+            assert_eq!(seen.insert(id, ()), None, "{id:?} {event:?}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_loop_of_ones_own_waits_for_it() {
+    use mio::unix::SourceFd;
+    use mio::{Events, Interest, Poll, Token};
+    use std::os::fd::AsRawFd as _;
+
+    let server = server();
+    let mut world = World::new();
+    let mut outer = Poll::new().unwrap();
+    let fd = world.clients.as_raw_fd();
+    outer.registry().register(&mut SourceFd(&fd), Token(0), Interest::READABLE).unwrap();
+    let id = world.add(config(server.local_addr()));
+    world.act(id, |client, now| client.join(now, "room:a", json!({})));
+    let (mut events, mut joined) = (Events::with_capacity(4), false);
+    while !joined {
+        let due = world.clients.poll_timeout().expect("it has something to wait for");
+        outer.poll(&mut events, Some(due - world.clients.now())).unwrap();
+        world.clients.poll(Duration::ZERO).unwrap();
+        while let Some((_, event)) = world.clients.poll_event() {
+            assert!(!matches!(event, Event::ConnectFailed { .. }), "{event:?}");
+            joined |= matches!(event, Event::Joined { .. });
+        }
+    }
+}
