@@ -95,6 +95,13 @@ impl Client {
     }
 
     fn receive_presence(&mut self, id: ChannelId, message: &Message<'_>) {
+        // A diff in front of the answer to the join is of an earlier join on this connection, and what it brings may have
+        // left without our being told. It is not kept for the state to come, which phoenix.js 1.8.16 does.
+        let joining = self.channels.get(id).is_some_and(|channel| matches!(channel.state, State::Joining { .. }));
+        if joining && &*message.event == "presence_diff" {
+            self.stats.stale += 1;
+            return;
+        }
         let Some(roster) = self.channels.get_mut(id).and_then(|channel| channel.roster.as_mut()) else { return };
         let text = message.payload.json().map_or("", Json::as_str);
         let changes = match &*message.event {

@@ -6,4 +6,5 @@ mod behaviour;
 mod phoenix_js;
 mod properties;
 mod scripted;
+mod simulation_found;
 mod with_our_server;
