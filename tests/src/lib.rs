@@ -15,6 +15,7 @@ pub mod player;
 pub mod runner;
 pub mod scenario;
 pub mod script;
+pub mod simulation;
 pub mod tools;
 pub mod transport;
 pub mod zzz;
