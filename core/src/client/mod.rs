@@ -238,6 +238,14 @@ impl Client {
         self.link.session().map_or(0, |session| session.pending(slices))
     }
 
+    /// The next `n` pending bytes were handed to another thread, which will say later that they have left: until
+    /// [`advance`](Self::advance) they stay pending, and as they are. See `Session::commit`.
+    pub fn commit(&mut self, n: usize) {
+        if let Some(session) = self.link.session_mut() {
+            session.commit(n);
+        }
+    }
+
     /// `n` bytes of what is pending have been sent.
     pub fn advance(&mut self, now: Instant, n: usize) {
         self.tick(now);
