@@ -53,13 +53,18 @@ pub(crate) struct Needs<'a> {
     pub(crate) inputs: &'a Sender<Input>,
     pub(crate) sent: &'a Sender<Sent>,
     pub(crate) stack: usize,
+    /// How many threads there may be.
+    pub(crate) max_threads: usize,
     /// Bytes read at a time.
     pub(crate) buffer: usize,
 }
 
 impl Conns {
-    /// Starts the threads of a connection; whether there were any.
+    /// Starts the threads of a connection; whether there were any. Those that are ending still count.
     pub(crate) fn insert(&mut self, id: ConnId, stream: &Arc<TcpStream>, needs: &Needs<'_>) -> bool {
+        if (self.count + 1) * 2 + self.ending.len() > needs.max_threads {
+            return false;
+        }
         let Some(conn) = Conn::start(id, stream, needs) else { return false };
         if self.slots.len() <= id.index() {
             self.slots.resize_with(id.index() + 1, || None);

@@ -33,6 +33,8 @@ pub struct Server<S = ()> {
     pub(crate) config: Config,
     /// Bytes of stack of each thread.
     pub(crate) stack: usize,
+    /// How many of them there may be.
+    pub(crate) max_threads: usize,
     start: std::time::Instant,
     /// The time of this turn.
     pub(crate) now: Instant,
@@ -104,6 +106,7 @@ impl<S> Server<S> {
             addr,
             config,
             stack: STACK,
+            max_threads: sys::max_threads(),
             start: std::time::Instant::now(),
             now: Instant::ORIGIN,
             stage: Stage::Running,

@@ -47,6 +47,18 @@ pub(crate) fn let_writes_return(stream: &TcpStream) {
 /// Bytes written at a time. Elsewhere than on Unix a write that has timed out leaves the socket in no state to write to.
 pub(crate) const PIECE: usize = if cfg!(unix) { usize::MAX } else { 16 << 10 };
 
+/// How many threads there may be for connections. Each takes four mappings on Linux: a stack, the one for signals, and the
+/// guards of both. When the system has none left for the second stack, `std` cannot refuse the thread: it ends the process.
+/// So a quarter of them is left to everybody else.
+pub(crate) fn max_threads() -> usize {
+    if !cfg!(target_os = "linux") {
+        return usize::MAX;
+    }
+    let max = std::fs::read_to_string("/proc/sys/vm/max_map_count");
+    let max = max.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(65_530_usize);
+    max / 4 / 4 * 3
+}
+
 /// Randomness for a hub.
 pub(crate) fn seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];

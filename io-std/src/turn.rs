@@ -125,7 +125,8 @@ impl<S> Server<S> {
         let Some(channels) = &self.channels else { return };
         let (inputs, sent) = (&channels.inputs.0, &channels.sent.0);
         let buffer = self.config.read_per_turn.clamp(1, MAX_BUFFER);
-        if self.conns.insert(id, &stream, &Needs { inputs, sent, stack: self.stack, buffer }) {
+        let needs = Needs { inputs, sent, stack: self.stack, max_threads: self.max_threads, buffer };
+        if self.conns.insert(id, &stream, &needs) {
             self.stats.accepted += 1;
         } else {
             self.stats.accept_failures += 1;
@@ -346,6 +347,10 @@ mod tests {
             assert_eq!((server.stats().accept_failures, server.stats().accepted), (n, 0));
         }
         server.stack = stack;
+        server.max_threads = 1;
+        assert!(ask(&mut server).starts_with("HTTP/1.1 503 "));
+        assert_eq!((server.stats().accept_failures, server.stats().accepted), (4, 0));
+        server.max_threads = 2;
         assert!(ask(&mut server).starts_with("HTTP/1.1 404 "));
         assert_eq!(server.stats().accepted, 1);
     }
