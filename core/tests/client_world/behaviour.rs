@@ -489,3 +489,23 @@ fn a_client_may_move_to_another_thread_and_prints_no_secrets() {
     world.pump();
     assert!(!format!("{:?} {:?}", world.client, world.events).contains("hidden"));
 }
+
+#[test]
+fn on_version_1_the_end_of_an_earlier_join_does_not_close_a_later_one() {
+    let mut world = Scripted::connected(config().with_vsn(Vsn::V1));
+    let first = world.client.join(world.now, "room:1", Json::EMPTY).unwrap();
+    world.text(r#"{"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"1"}"#);
+    world.client.leave(world.now, first).unwrap();
+    let second = world.client.join(world.now, "room:1", Json::EMPTY).unwrap();
+    world.events_now();
+    world.text(r#"{"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"2"}"#);
+    world.text(r#"{"topic":"room:1","event":"phx_close","payload":{},"ref":"1"}"#);
+    world.text(r#"{"topic":"room:1","event":"phx_error","payload":{},"ref":"1"}"#);
+    assert_eq!(world.events_now(), [], "both are of the first join");
+    world.text(r#"{"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"3"}"#);
+    assert_eq!(world.events_now(), [Event::Joined { channel: second, response: payload(&json!({})) }]);
+    world.text(r#"{"topic":"room:1","event":"phx_close","payload":{},"ref":"3"}"#);
+    assert!(
+        matches!(&world.events_now()[..], [Event::Closed { channel, by: Closing::Server(_) }] if *channel == second)
+    );
+}
