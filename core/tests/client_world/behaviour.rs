@@ -509,3 +509,23 @@ fn on_version_1_the_end_of_an_earlier_join_does_not_close_a_later_one() {
         matches!(&world.events_now()[..], [Event::Closed { channel, by: Closing::Server(_) }] if *channel == second)
     );
 }
+
+#[test]
+fn presences_by_the_thousand_under_one_key_take_no_time() {
+    let (mut world, channel) = joined(config());
+    world.client.track_presence(channel).unwrap();
+    let metas = |from: usize, count: usize| {
+        let metas: Vec<String> = (from..from + count).map(|n| format!(r#"{{"phx_ref":"{n}"}}"#)).collect();
+        format!(r#"{{"a":{{"metas":[{}]}}}}"#, metas.join(","))
+    };
+    world.text(&format!(r#"["1",null,"room:1","presence_state",{}]"#, metas(0, 40_000)));
+    world
+        .text(&format!(r#"["1",null,"room:1","presence_diff",{{"joins":{{}},"leaves":{}}}]"#, metas(100_000, 300_000)));
+    world.text(&format!(r#"["1",null,"room:1","presence_state",{}]"#, metas(20_000, 40_000)));
+    let Some(Event::PresenceLeave { current, left, .. }) =
+        world.events_now().into_iter().rfind(|event| matches!(event, Event::PresenceLeave { .. }))
+    else {
+        panic!()
+    };
+    assert_eq!((current.metas().len(), left.metas().len()), (40_000, 20_000));
+}
