@@ -529,3 +529,17 @@ fn presences_by_the_thousand_under_one_key_take_no_time() {
     };
     assert_eq!((current.metas().len(), left.metas().len()), (40_000, 20_000));
 }
+
+#[test]
+fn what_channels_and_pushes_carry_is_not_printed_either() {
+    let mut world = Scripted::new(config());
+    let channel = world.client.join(world.now, "room:1", json!({ "access_token": "hidden" })).unwrap();
+    world.client.push(world.now, channel, "login", json!({ "password": "hidden" })).unwrap();
+    world.client.connect(world.now);
+    assert!(!format!("{:?}", world.client).contains("hidden"));
+    world.pump();
+    world.accept();
+    world.text(r#"["1","1","room:1","phx_reply",{"status":"ok","response":{"key":"hidden"}}]"#);
+    world.client.push(world.now, channel, "login", json!({ "password": "hidden" })).unwrap();
+    assert!(!format!("{:?}", world.client).contains("hidden"));
+}
