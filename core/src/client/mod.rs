@@ -79,6 +79,7 @@ mod timers;
 mod url;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::IoSlice;
 
 pub use self::backoff::Backoff;
@@ -93,6 +94,9 @@ pub use self::url::UrlError;
 use crate::time::Instant;
 
 /// A client: one connection at a time, any number of channels on it.
+///
+/// What waits for `poll_event` has no bound of its own: it is what one call has made of the bytes that it was given, about
+/// an event for each message. So hand in no more than a read's worth (64 KiB, say) before you drain.
 ///
 /// After every call that takes `now`, drain [`poll_output`](Self::poll_output) and [`poll_event`](Self::poll_event), send
 /// what is [`pending`](Self::pending), and call [`handle_timeout`](Self::handle_timeout) when
@@ -109,7 +113,6 @@ use crate::time::Instant;
 /// // The driver opens it, says `handle_connected`, and moves bytes.
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Client {
     config: Config,
     link: Link,
@@ -308,5 +311,18 @@ impl Client {
     fn next_ref(&mut self) -> u64 {
         self.refs += 1;
         self.refs
+    }
+}
+
+impl fmt::Debug for Client {
+    /// Nothing of what channels and pushes carry, which may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("config", &self.config)
+            .field("link", &self.link)
+            .field("channels", &self.channels.len())
+            .field("open_pushes", &self.open_pushes())
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
     }
 }

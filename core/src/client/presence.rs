@@ -3,7 +3,7 @@
 //! Source: phoenix.js 1.8.16 presence.js (`syncState`, `syncDiff`), except that keys are listed in the order in which they
 //! came (JavaScript puts those that are numbers first), and that what waits for a state does not outlive its join.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::object::{elements, member, members};
@@ -49,13 +49,10 @@ impl Presence {
         Self { metas, object: more.then(|| text.into()) }
     }
 
-    fn has(&self, phx_ref: Option<&str>) -> bool {
-        self.metas.iter().any(|meta| meta.phx_ref() == phx_ref)
-    }
-
     /// Without the metas that `other` has.
     fn without(&self, other: &Self) -> Self {
-        let metas = self.metas.iter().filter(|meta| !other.has(meta.phx_ref())).cloned().collect();
+        let gone: BTreeSet<_> = other.metas.iter().map(Meta::phx_ref).collect();
+        let metas = self.metas.iter().filter(|meta| !gone.contains(&meta.phx_ref())).cloned().collect();
         Self { metas, object: self.object.clone() }
     }
 

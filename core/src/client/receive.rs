@@ -52,12 +52,12 @@ impl Client {
     fn receive_on(&mut self, id: ChannelId, message: &Message<'_>, status: Option<&str>) {
         match &*message.event {
             "phx_reply" => self.receive_reply(id, message, status),
-            "phx_error" if !self.is_left_over(id) => {
+            "phx_error" if !self.is_left_over(id, message.ref_) => {
                 self.error_channel(id);
                 let cause = Cause::Server(message.payload.to_owned());
                 self.events.push_back(Event::Errored { channel: id, cause });
             }
-            "phx_close" if !self.is_left_over(id) => {
+            "phx_close" if !self.is_left_over(id, message.ref_) => {
                 self.close_channel(id, Closing::Server(message.payload.to_owned()))
             }
             "phx_error" | "phx_close" => self.stats.stale += 1,
@@ -69,9 +69,11 @@ impl Client {
         }
     }
 
-    /// On vsn 1 nothing says which join an end is of; with no join under way it is one that was given up.
-    fn is_left_over(&self, id: ChannelId) -> bool {
-        self.config.vsn() == Vsn::V1 && self.channels.get(id).is_some_and(|channel| channel.state == State::Errored)
+    /// On vsn 1 an end has its join's ref. From a server that writes none, it is of a join that was given up if there is
+    /// no other under way. Source: phoenix lib/phoenix/socket.ex `encode_close/2` (main, 2026-08-20).
+    fn is_left_over(&self, id: ChannelId, ref_: Ref<'_>) -> bool {
+        let Some(channel) = self.channels.get(id).filter(|_| self.config.vsn() == Vsn::V1) else { return false };
+        channel.state == State::Errored || number(ref_).is_some_and(|ref_| channel.join_ref != Some(ref_))
     }
 
     fn receive_reply(&mut self, id: ChannelId, message: &Message<'_>, status: Option<&str>) {

@@ -35,6 +35,9 @@ impl Url {
             return Err(UrlError::Fragment);
         }
         let (authority, behind) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        if authority.contains('@') {
+            return Err(UrlError::Host);
+        }
         let (host, port) = split_port(authority)?;
         let usual = if tls { 443 } else { 80 };
         let port = match port {
@@ -173,6 +176,7 @@ mod tests {
             ("h/socket", UrlError::Scheme),
             ("ws:///socket", UrlError::Host),
             ("ws://user@h/", UrlError::Host),
+            ("ws://user:secret@h/", UrlError::Host),
             ("ws://[::g]/", UrlError::Host),
             ("ws://[::1/", UrlError::Host),
             ("ws://[::1]a/", UrlError::Host),

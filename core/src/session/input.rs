@@ -1,13 +1,22 @@
 //! Bytes that have come and are not used up.
 
+use std::fmt;
+
 /// A buffer whose used bytes are skipped, and moved away only when room is needed.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Input {
     pub(super) bytes: Vec<u8>,
     /// The bytes before this are used up.
     pub(super) start: usize,
     /// Whether `bytes` is the caller's.
     lent: bool,
+}
+
+impl fmt::Debug for Input {
+    /// Not the bytes: a request's headers may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.len())
+    }
 }
 
 impl Input {

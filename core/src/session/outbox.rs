@@ -1,6 +1,7 @@
 //! Bytes that are to leave: shared frames and small chunks of the session's own, in order.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::IoSlice;
 
 use crate::frame::Frame;
@@ -21,7 +22,6 @@ pub(super) struct Outbox {
     newest_pong: u32,
 }
 
-#[derive(Debug)]
 enum Chunk {
     Frame(Frame),
     /// A client's message, masked for this connection alone.
@@ -29,6 +29,13 @@ enum Chunk {
     Pong(Box<[u8]>),
     /// An HTTP message, a ping or close frame: never dropped.
     Own(Box<[u8]>),
+}
+
+impl fmt::Debug for Chunk {
+    /// Not the bytes: a request's headers may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.bytes().len())
+    }
 }
 
 impl Chunk {

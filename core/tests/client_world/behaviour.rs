@@ -489,3 +489,57 @@ fn a_client_may_move_to_another_thread_and_prints_no_secrets() {
     world.pump();
     assert!(!format!("{:?} {:?}", world.client, world.events).contains("hidden"));
 }
+
+#[test]
+fn on_version_1_the_end_of_an_earlier_join_does_not_close_a_later_one() {
+    let mut world = Scripted::connected(config().with_vsn(Vsn::V1));
+    let first = world.client.join(world.now, "room:1", Json::EMPTY).unwrap();
+    world.text(r#"{"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"1"}"#);
+    world.client.leave(world.now, first).unwrap();
+    let second = world.client.join(world.now, "room:1", Json::EMPTY).unwrap();
+    world.events_now();
+    world.text(r#"{"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"2"}"#);
+    world.text(r#"{"topic":"room:1","event":"phx_close","payload":{},"ref":"1"}"#);
+    world.text(r#"{"topic":"room:1","event":"phx_error","payload":{},"ref":"1"}"#);
+    assert_eq!(world.events_now(), [], "both are of the first join");
+    world.text(r#"{"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"3"}"#);
+    assert_eq!(world.events_now(), [Event::Joined { channel: second, response: payload(&json!({})) }]);
+    world.text(r#"{"topic":"room:1","event":"phx_close","payload":{},"ref":"3"}"#);
+    assert!(
+        matches!(&world.events_now()[..], [Event::Closed { channel, by: Closing::Server(_) }] if *channel == second)
+    );
+}
+
+#[test]
+fn presences_by_the_thousand_under_one_key_take_no_time() {
+    let (mut world, channel) = joined(config());
+    world.client.track_presence(channel).unwrap();
+    let metas = |from: usize, count: usize| {
+        let metas: Vec<String> = (from..from + count).map(|n| format!(r#"{{"phx_ref":"{n}"}}"#)).collect();
+        format!(r#"{{"a":{{"metas":[{}]}}}}"#, metas.join(","))
+    };
+    world.text(&format!(r#"["1",null,"room:1","presence_state",{}]"#, metas(0, 40_000)));
+    world
+        .text(&format!(r#"["1",null,"room:1","presence_diff",{{"joins":{{}},"leaves":{}}}]"#, metas(100_000, 300_000)));
+    world.text(&format!(r#"["1",null,"room:1","presence_state",{}]"#, metas(20_000, 40_000)));
+    let Some(Event::PresenceLeave { current, left, .. }) =
+        world.events_now().into_iter().rfind(|event| matches!(event, Event::PresenceLeave { .. }))
+    else {
+        panic!()
+    };
+    assert_eq!((current.metas().len(), left.metas().len()), (40_000, 20_000));
+}
+
+#[test]
+fn what_channels_and_pushes_carry_is_not_printed_either() {
+    let mut world = Scripted::new(config());
+    let channel = world.client.join(world.now, "room:1", json!({ "access_token": "hidden" })).unwrap();
+    world.client.push(world.now, channel, "login", json!({ "password": "hidden" })).unwrap();
+    world.client.connect(world.now);
+    assert!(!format!("{:?}", world.client).contains("hidden"));
+    world.pump();
+    world.accept();
+    world.text(r#"["1","1","room:1","phx_reply",{"status":"ok","response":{"key":"hidden"}}]"#);
+    world.client.push(world.now, channel, "login", json!({ "password": "hidden" })).unwrap();
+    assert!(!format!("{:?}", world.client).contains("hidden"));
+}

@@ -83,6 +83,18 @@ fn it_talks_to_our_own_server() {
 }
 
 #[test]
+fn secrets_are_not_printed() {
+    let upgrade = Upgrade::new("h", "/").unwrap().header("Authorization", "hidden").unwrap();
+    let client = Session::client(at(0), &Arc::new(Config::default()), upgrade, 1000, [7; 32]);
+    let mut server = new();
+    server.handle_bytes(at(0), b"GET / HTTP/1.1\r\nAuthorization: hidden\r\n");
+    for session in [client, server] {
+        let printed = format!("{session:?}");
+        assert!(!printed.contains("104, 105, 100, 100, 101, 110") && !printed.contains("hidden"), "{printed}");
+    }
+}
+
+#[test]
 fn masks_differ_and_come_from_the_seed() {
     let frames = || {
         let mut session = opened();
