@@ -1,6 +1,8 @@
-//! Programs that other people wrote, against our servers: clients from npm and PyPI, and a browser.
+//! Programs against our servers: other people's clients from npm and PyPI, a browser, and our terminal client.
 
 mod chat_page;
+#[expect(clippy::unwrap_used, reason = "these are tests")]
+mod cli;
 mod phoenix_js;
 mod python;
 mod supabase_js;
