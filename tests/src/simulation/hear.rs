@@ -172,8 +172,8 @@ impl Peer {
     /// The server ended a join: nothing before that may be missing.
     fn ended(&mut self, Joined { join, next }: Joined, why: Leave, ledger: &Ledger) -> Check {
         self.summary.ended += 1;
-        // On vsn 1 an end does not say which join it is of: it may be that of an earlier one.
-        if self.vsn == Vsn::V1 && ledger.joins[join].why != Some(why) {
+        // On vsn 1 an end does not say which join it is of: it may be that of an earlier one, behind which this one goes on.
+        if self.vsn == Vsn::V1 {
             return Ok(());
         }
         if let Some(missing) = ledger.next(join, next) {

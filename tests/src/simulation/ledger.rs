@@ -226,10 +226,7 @@ pub(super) fn hub(seed: [u8; 32], shape: &Shape) -> Hub<Ledger> {
     let channel = |pattern: &str| {
         Channel::new(pattern)
             .join(join)
-            .leave(|socket: &mut Socket<'_, Ledger>, why| {
-                let (conn, topic) = (socket.conn(), topic_index(socket.topic()));
-                socket.app().leave(conn, topic, why);
-            })
+            .leave(leave)
             .on("say", |socket, msg| event(socket, msg, Act::Say))
             .on("whisper", |socket, msg| event(socket, msg, Act::Whisper))
             .on("ask", |socket, msg| event(socket, msg, Act::Ask))
@@ -249,6 +246,17 @@ fn join(socket: &mut Socket<'_, Ledger>, join: Join<'_>) -> Result<Reply, Refuse
         socket.track(&format!("p{peer}"), json!({ "peer": peer }))?;
     }
     Ok(Reply::json(&socket.app().join(conn, topic, peer)))
+}
+
+/// Who leaves `room:b` does so with a last word to the others.
+fn leave(socket: &mut Socket<'_, Ledger>, why: Leave) -> Result<(), String> {
+    let (conn, topic) = (socket.conn(), topic_index(socket.topic()));
+    socket.app().leave(conn, topic, why);
+    if TOPICS.get(topic) != Some(&"room:b") {
+        return Ok(());
+    }
+    let broadcast = socket.app().publish(topic, None);
+    socket.broadcast("said", to_json(&broadcast).as_json()).map_err(|error| error.to_string())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

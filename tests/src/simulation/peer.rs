@@ -64,6 +64,8 @@ pub(super) struct Push {
     /// It has its end at the latest after twice this: the time of a push runs while it waits and anew when it is sent;
     /// that of a ping is what the heartbeat leaves it.
     pub(super) limit: Duration,
+    /// Bytes of its payload.
+    pub(super) len: usize,
 }
 
 pub(super) type Check<T = ()> = Result<T, String>;
@@ -145,13 +147,18 @@ impl Peer {
         let capacity = &self.config.capacity;
         let (open, queued) = (self.client.open_pushes(), self.client.queued_bytes());
         let full = open >= capacity.pushes || queued > 0 && queued >= capacity.queued_bytes;
-        let may_be_full = full || !self.client.is_joined(channel);
-        match self.client.push(now, channel, event, to_json(&Said { peer, tag, answer }).as_json()) {
+        let payload = to_json(&Said { peer, tag, answer });
+        let len = payload.as_json().as_str().len();
+        // What waits for a join is some of what is open.
+        let waiting: usize = self.pushes.values().map(|push| push.len).sum();
+        let may_wait = waiting == 0 || waiting + len <= capacity.buffered_bytes;
+        let may_be_full = full || !self.client.is_joined(channel) && !may_wait;
+        match self.client.push(now, channel, event, payload.as_json()) {
             Ok(_) if full => Err("a push beyond the bounds".into()),
             Ok(push) => {
                 self.summary.pushes += 1;
                 let (late, limit) = (self.late, self.config.timeout);
-                let new = Push { channel: Some(channel), tag, answer, at: now, late, limit };
+                let new = Push { channel: Some(channel), tag, answer, at: now, late, limit, len };
                 match self.pushes.insert(push, new) {
                     Some(_) => Err(format!("{push:?} was given twice")),
                     None => Ok(()),
@@ -173,7 +180,7 @@ impl Peer {
             Ok(ping) => {
                 self.summary.pushes += 1;
                 let (late, limit) = (self.late, self.config.heartbeat_interval);
-                let new = Push { channel: None, tag: 0, answer: Answer::Ok, at: now, late, limit };
+                let new = Push { channel: None, tag: 0, answer: Answer::Ok, at: now, late, limit, len: 0 };
                 match self.pushes.insert(ping, new) {
                     Some(_) => Err(format!("{ping:?} was given twice")),
                     None => Ok(()),
