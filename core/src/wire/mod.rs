@@ -4,6 +4,7 @@
 //! event has an escape in it.
 
 mod binary;
+pub mod ion;
 mod refs;
 #[cfg(test)]
 mod tests;
