@@ -168,3 +168,41 @@ fn system_time_and_back() {
     assert_eq!(SystemTime::from(date), UNIX_EPOCH - Duration::from_millis(2));
     assert!(Date::from_millis(8_640_000_000_000_001).is_none());
 }
+
+#[test]
+fn dates_have_the_forms_that_ecmascript_defines() {
+    for (text, millis) in [
+        ("2020-01T00:00Z", 1_577_836_800_000),
+        ("2020-01-01T24:00Z", 1_577_923_200_000),
+        ("2020-01-01T00:00:00.0009+23:59", 1_577_750_460_000),
+        ("-271821-04-20", -8_640_000_000_000_000),
+        ("0000-02-29", -62_162_121_600_000),
+    ] {
+        assert_eq!(text.parse::<Date>().map(Date::as_millis), Ok(millis), "{text}");
+    }
+    // Local times, days that no month has, and what an engine may read in its own way.
+    for text in [
+        "2020-01-01T00:00:00",
+        "2021-02-29",
+        "2020-02-30",
+        "2020-1-1",
+        "20200101",
+        "2020-01-01T24:00:01Z",
+        "2020-",
+        "2020-01-01T00:00:00.Z",
+        "2020-01-01T00:00+24:00",
+        "-000000",
+        "-271821-04-19T23:59:59.999Z",
+        "2020-01-01Z",
+        "",
+    ] {
+        assert!(text.parse::<Date>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn what_it_is_made_of_can_go_to_another_thread() {
+    fn is_shared<T: Send + Sync + Clone + std::fmt::Debug>() {}
+    is_shared::<(Value, RawBuf, Raw<'_>)>();
+    is_shared::<(ion::Error, ion::Bounds)>();
+}
