@@ -182,7 +182,7 @@ fn key_end(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// A string, whose first quote is at `start`.
 #[inline]
-fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
+pub(crate) fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
     let at = next_special(bytes, start + 1);
     if byte(bytes, at) == b'"' { Some(at + 1) } else { escaped_string_end(bytes, at) }
 }
@@ -215,7 +215,7 @@ fn word_end<const N: usize>(bytes: &[u8], start: usize, word: &[u8; N]) -> Optio
     (bytes.get(start..)?.first_chunk() == Some(word)).then_some(start + N)
 }
 
-fn number_end(bytes: &[u8], start: usize) -> Option<usize> {
+pub(crate) fn number_end(bytes: &[u8], start: usize) -> Option<usize> {
     let mut at = start + usize::from(byte(bytes, start) == b'-');
     at = if byte(bytes, at) == b'0' { at + 1 } else { digits_end(bytes, at)? };
     if byte(bytes, at) == b'.' {
@@ -240,7 +240,7 @@ fn digits_end(bytes: &[u8], start: usize) -> Option<usize> {
 
 /// Where the next `"`, `\` or control character is, from `at` on; the length when there is none. Eight bytes a step.
 #[inline]
-fn next_special(bytes: &[u8], from: usize) -> usize {
+pub(crate) fn next_special(bytes: &[u8], from: usize) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES * 0x80;
     let mut rest = bytes.get(from..).unwrap_or_default();
@@ -261,7 +261,7 @@ fn next_special(bytes: &[u8], from: usize) -> usize {
 }
 
 /// Length of the escape that `bytes` begin with.
-fn escape_len(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn escape_len(bytes: &[u8]) -> Option<usize> {
     match bytes.get(1)? {
         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
         b'u' => bytes.get(2..6)?.iter().all(u8::is_ascii_hexdigit).then_some(6),

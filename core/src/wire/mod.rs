@@ -2,8 +2,11 @@
 //!
 //! Decoding borrows from the input; the payload is validated but not parsed. Nothing here allocates unless a topic or
 //! event has an escape in it.
+//!
+//! Covenant speaks another format, [`ion`].
 
 mod binary;
+pub mod ion;
 mod refs;
 #[cfg(test)]
 mod tests;
