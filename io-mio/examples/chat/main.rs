@@ -6,7 +6,7 @@
 //!
 //! `--port N` (4000) and `--host ADDR` (127.0.0.1) say where; a host of `0.0.0.0` lets a phone in the same network join.
 
-#[path = "../shared/flags.rs"]
+#[path = "../common/flags.rs"]
 mod flags;
 
 use std::collections::{HashMap, VecDeque};

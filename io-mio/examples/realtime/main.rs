@@ -14,7 +14,7 @@
 
 use chanson_mio as driver;
 
-#[path = "../shared/flags.rs"]
+#[path = "../common/flags.rs"]
 mod flags;
 mod hub;
 mod serve;

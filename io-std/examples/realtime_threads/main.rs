@@ -6,7 +6,7 @@
 
 use chanson_std as driver;
 
-#[path = "../../../io-mio/examples/shared/flags.rs"]
+#[path = "../../../io-mio/examples/common/flags.rs"]
 mod flags;
 #[path = "../../../io-mio/examples/realtime/hub.rs"]
 mod hub;
