@@ -10,8 +10,8 @@ use chanson_core::hub::Builder;
 use chanson_core::time::Instant;
 use chanson_core::wire::Ref;
 use chanson_core::{
-    AsJson, Binary, Capacity, Channel, Event, Hub, Join, Mount, Origin, Payload, PayloadBuf, Refuse, Reply, Socket,
-    Ticket,
+    AsJson, Binary, Capacity, Channel, Connect, Event, Hub, Join, Mount, Origin, Payload, PayloadBuf, Refuse, Reply,
+    Socket, Ticket,
 };
 use serde_json::{Value, json};
 
@@ -61,22 +61,14 @@ pub(crate) fn hub(options: &Options) -> Builder<Rooms> {
             .max_message(2 * 1024 * 1024)
             .idle_timeout(options.heartbeat_timeout)
             .ticket_limit(Duration::from_secs(600))
-            .on_connect(|connect| {
-                if connect.param("refuse").is_some() {
-                    return Err(Refuse::default());
-                }
-                if let Some(id) = connect.param("id") {
-                    let id = format!("user_socket:{id}");
-                    connect.set_id(&id);
-                }
-                Ok(())
-            })
+            .on_connect(admit)
     };
     let auth = mount("/auth").on_connect(|connect| match connect.auth_token() {
-        Some("letmein") => Ok(()),
+        Some("letmein") => admit(connect),
         _ => Err(Refuse::default()),
     });
     let echo = Mount::raw("/echo")
+        .on_connect(admit)
         .origin(options.origin.clone())
         .max_message(16 * 1024 * 1024)
         .idle_timeout(options.heartbeat_timeout)
@@ -96,6 +88,18 @@ pub(crate) fn hub(options: &Options) -> Builder<Rooms> {
             _ => Response::text(404, "not found"),
         })
         .on_fault(|fault| eprintln!("{} on {}: {}", fault.event, fault.place, fault.text))
+}
+
+/// Every mount's: `refuse` is refused, `id` names the connection.
+fn admit(connect: &mut Connect<'_, Rooms>) -> Result<(), Refuse> {
+    if connect.param("refuse").is_some() {
+        return Err(Refuse::default());
+    }
+    if let Some(id) = connect.param("id") {
+        let id = format!("user_socket:{id}");
+        connect.set_id(&id);
+    }
+    Ok(())
 }
 
 fn room() -> Channel<Rooms> {

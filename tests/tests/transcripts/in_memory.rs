@@ -2,6 +2,7 @@
 //! instead.
 
 use chanson_core::limits::{RateAction, RateLimit};
+use chanson_core::memory::World;
 use chanson_core::time::Instant;
 use chanson_core::{Channel, Hub, Mount, Origin};
 use chanson_tests::memory::{App, Memory};
@@ -58,4 +59,19 @@ fn messages_beyond_a_rate_are_refused_or_close() {
         let hub = Hub::builder().seed([7; 32]).mount(mount("/limited", RateAction::Drop));
         Memory::new(hub.mount(mount("/limited_disconnect", RateAction::Disconnect)).build().unwrap(), ())
     });
+}
+
+#[test]
+fn refuse_and_id_are_understood_on_every_mount() {
+    let hub = rooms::hub(&rooms::Options::default()).seed([7; 32]).build().unwrap();
+    let mut world = World::with_app(hub, rooms::Rooms::default());
+    let token = [("Sec-WebSocket-Protocol", "phoenix, base64url.bearer.phx.bGV0bWVpbg")];
+    let mounts = ["/socket", "/short", "/limited", "/small", "/auth", "/strict", "/echo"];
+    for mount in mounts {
+        let refused = world.try_connect(&format!("{mount}?refuse=1"), &token);
+        assert_eq!(refused.map_err(|response| response.status), Err(403), "{mount}");
+        assert!(world.try_connect(&format!("{mount}/websocket?id=7"), &token).is_ok(), "{mount}");
+    }
+    let now = world.now();
+    assert_eq!(world.act(|hub, app| hub.disconnect(now, app, "user_socket:7")), mounts.len());
 }
