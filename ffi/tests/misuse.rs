@@ -439,7 +439,7 @@ impl Probe {
         if let Some((kind, handle)) = self.busy {
             in_use(kind, handle);
             let handle = Sent(handle);
-            std::thread::scope(|scope| scope.spawn(move || in_use(kind, handle.get())).join().unwrap());
+            std::thread::scope(|scope| scope.spawn(move || in_use(kind, handle.get())).join().expect("no panic"));
         }
         if self.try_all {
             for function in for_kind(kind) {
@@ -706,18 +706,19 @@ fn a_client_is_neither_polled_nor_freed_from_its_own_callback() {
             }
         }
     }
-    let mut ran = 0_usize;
+    let mut count = 0_usize;
+    let ran = &raw mut count;
     unsafe {
         let config = chanson_client_config {
             url: c"ws://127.0.0.1:1/socket".as_ptr(),
             on_event: Some(on_event),
-            user: pointer(&mut ran),
+            user: ran.cast(),
             ..chanson_client_config_default()
         };
         let mut client = null_mut();
         assert_eq!(chanson_client_new(&config, &mut client), OK);
         let begin = Instant::now();
-        while ran == 0 {
+        while ran.read() == 0 {
             assert_eq!(chanson_client_poll(client, 100), OK);
             assert!(begin.elapsed() < Duration::from_secs(30));
         }
