@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::ffi::{c_char, c_void};
 use std::path::Path;
 use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chanson::chanson_code::*;
@@ -647,7 +648,7 @@ fn a_handle_in_use_is_busy() {
 }
 
 #[test]
-fn a_second_thread_is_told_that_a_server_and_a_client_are_busy_and_remotes_are_not() {
+fn a_second_thread_is_told_that_a_server_is_busy_and_a_remote_is_not() {
     let mut probe = Probe::new();
     unsafe {
         let builder = probed(&mut probe);
@@ -722,6 +723,34 @@ fn a_client_is_neither_polled_nor_freed_from_its_own_callback() {
             assert_eq!(chanson_client_poll(client, 100), OK);
             assert!(begin.elapsed() < Duration::from_secs(30));
         }
+        assert_eq!(chanson_client_free(client), OK);
+    }
+}
+
+#[test]
+fn a_second_thread_is_told_that_a_client_is_busy() {
+    unsafe {
+        // It is listened, but nobody answers.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}/socket\0", listener.local_addr().unwrap());
+        let config = chanson_client_config { url: url.as_ptr().cast::<c_char>(), ..chanson_client_config_default() };
+        let mut client = null_mut();
+        assert_eq!(chanson_client_new(&config, &mut client), OK);
+        let (sent, done) = (Sent(client), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let sent = &sent;
+                while !done.load(Ordering::Acquire) {
+                    assert!(matches!(chanson_client_poll(sent.get(), 100), CHANSON_OK | CHANSON_ERR_BUSY));
+                }
+            });
+            let begin = Instant::now();
+            while chanson_client_connect(client) != CHANSON_ERR_BUSY {
+                assert!(begin.elapsed() < Duration::from_secs(30));
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            done.store(true, Ordering::Release);
+        });
         assert_eq!(chanson_client_free(client), OK);
     }
 }

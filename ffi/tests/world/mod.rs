@@ -117,6 +117,8 @@ pub fn request(method: &'static str, target: &str) -> chanson_request {
 pub struct Sent<T>(pub *mut T);
 // SAFETY: the tests see to it.
 unsafe impl<T> Send for Sent<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for Sent<T> {}
 
 impl<T> Sent<T> {
     pub const fn get(&self) -> *mut T {
