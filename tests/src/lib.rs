@@ -9,6 +9,7 @@
 
 pub mod client;
 pub mod expect;
+pub mod fuzz;
 pub mod json;
 pub mod memory;
 pub mod player;
