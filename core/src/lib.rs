@@ -72,6 +72,7 @@ pub mod hub;
 mod id;
 mod json;
 pub mod limits;
+pub mod log;
 pub mod memory;
 mod payload;
 mod presence;
@@ -100,3 +101,11 @@ pub use raw::Raw;
 pub use socket::{On, Socket};
 pub use state::outbox::{Admitted, Output};
 pub use state::stats::Stats;
+
+/// Runs code of the application whose panics concern nobody. What it panics with may panic when it is dropped, and so
+/// is not.
+fn quietly(run: impl FnOnce()) {
+    if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
+        std::mem::forget(panic);
+    }
+}
