@@ -220,6 +220,17 @@ typedef struct chanson_hub chanson_hub;
 // One raw connection. Good until the callback returns, on the thread that the callback runs on.
 typedef struct chanson_raw chanson_raw;
 
+// Talks to a server from other threads: any number of them may use one remote at the same time, also while the server is
+// being polled and from inside its callbacks. No call waits.
+//
+// Commands are carried out by the thread that polls the server, in the order in which one thread gave them. `CHANSON_OK` says
+// that a command was taken; one that then comes to nothing (a dead ticket, a connection that has gone) is only counted, in
+// `failed_commands` of `chanson_remote_stats`. `CHANSON_ERR_FULL`: as many as `commands` of the config wait already, try again
+// later. `CHANSON_ERR_CLOSED`: the server has ended or was freed, which a remote survives.
+//
+// A remote keeps no detail of what it refused: the code is all.
+typedef struct chanson_remote chanson_remote;
+
 // A server with sockets and an event loop in it, which turns when `chanson_server_poll` is called, on the thread that calls
 // it; callbacks run inside. One thread at a time may be in it; for others there is `chanson_remote`.
 typedef struct chanson_server chanson_server;
@@ -556,6 +567,69 @@ typedef struct chanson_output {
     // Its length in bytes.
     size_t body_len;
 } chanson_output;
+
+// What a hub, an endpoint or a server has seen and done, and what it holds now. Set `size` to `sizeof(chanson_stats)`; the
+// rest is written by the library. Counters start at 0 and only grow. What only endpoints or servers count is 0 for others.
+typedef struct chanson_stats {
+    // `sizeof(chanson_stats)`.
+    size_t size;
+    // Connections now, whatever their phase.
+    size_t connections;
+    // Topics now.
+    size_t topics;
+    // Joins and raw subscriptions now.
+    size_t joins;
+    // Presences now.
+    size_t presences;
+    // Unanswered tickets now.
+    size_t tickets;
+    // Endpoint: bytes that wait to be sent now, all connections together.
+    size_t queued_bytes;
+    // Connections that were let in.
+    uint64_t opened;
+    // Connections that were refused (403: origin, `vsn`, `on_connect`).
+    uint64_t refused;
+    // Messages that came.
+    uint64_t received;
+    // Messages handed out: one for each receiver.
+    uint64_t delivered;
+    // Broadcasts published.
+    uint64_t broadcasts;
+    // Joins that were refused, by a callback or by a bound.
+    uint64_t refused_joins;
+    // Messages on topics that are not joined, and joins of topics that no channel serves.
+    uint64_t unmatched_topics;
+    // Events that no callback took.
+    uint64_t unmatched_events;
+    // Messages ignored since their `join_ref` was not the current one.
+    uint64_t stale_join_refs;
+    // Messages refused by a rate limit.
+    uint64_t rate_limited;
+    // Callbacks that failed: gave `CHANSON_FAIL` or `CHANSON_CRASH`.
+    uint64_t crashes;
+    // Deliveries of binary broadcasts not made since the subscriber's `vsn` 1 has no form for them.
+    uint64_t binary_passed_over;
+    // Connections closed for a message that could not be decoded.
+    uint64_t undecodable;
+    // Connections closed for silence.
+    uint64_t idle_timeouts;
+    // Tickets that nobody answered in time.
+    uint64_t expired_tickets;
+    // Endpoint: connections closed because they did not read.
+    uint64_t slow_consumers;
+    // Endpoint: messages dropped for connections that did not read.
+    uint64_t dropped;
+    // Server: connections that were accepted.
+    uint64_t accepted;
+    // Server: connections answered 503, since there were as many as `connections` of the config.
+    uint64_t turned_away;
+    // Server: connections that could not be accepted: no file descriptor was left, say.
+    uint64_t accept_failures;
+    // Server: commands of remotes that were carried out.
+    uint64_t commands;
+    // Server: commands among them that came to nothing: the ticket was dead, the connection gone.
+    uint64_t failed_commands;
+} chanson_stats;
 
 // How a server treats its sockets. Begin with `chanson_server_config_default`.
 typedef struct chanson_server_config {
@@ -963,6 +1037,76 @@ chanson_code chanson_raw_assign(const struct chanson_raw *raw,
                                 const char *name,
                                 struct chanson_str *value);
 
+// A remote of a server; free it with `chanson_remote_free`, before or after the server. NULL for a server that is none, and
+// from inside its callbacks.
+struct chanson_remote *chanson_server_remote(struct chanson_server *server);
+
+// Another remote of the same server, to be freed by itself. NULL for a remote that is none.
+struct chanson_remote *chanson_remote_clone(const struct chanson_remote *remote);
+
+// Frees a remote, which no thread uses any more; the server and other remotes live on. NULL is nothing.
+chanson_code chanson_remote_free(struct chanson_remote *remote);
+
+// Sends an event to all who joined `topic`. The server encodes it once.
+chanson_code chanson_remote_broadcast(const struct chanson_remote *remote,
+                                      struct chanson_str topic,
+                                      struct chanson_str event,
+                                      struct chanson_payload payload);
+
+// `chanson_remote_broadcast` with NUL-terminated text and JSON (NULL: `{}`).
+chanson_code chanson_remote_broadcast_str(const struct chanson_remote *remote,
+                                          const char *topic,
+                                          const char *event,
+                                          const char *json);
+
+// Sends an event to all who joined `topic` but `conn`.
+chanson_code chanson_remote_broadcast_from(const struct chanson_remote *remote,
+                                           uint64_t conn,
+                                           struct chanson_str topic,
+                                           struct chanson_str event,
+                                           struct chanson_payload payload);
+
+// Sends an event to one connection that joined `topic`.
+chanson_code chanson_remote_push(const struct chanson_remote *remote,
+                                 uint64_t conn,
+                                 struct chanson_str topic,
+                                 struct chanson_str event,
+                                 struct chanson_payload payload);
+
+// Sends text to all raw subscribers of `topic`.
+chanson_code chanson_remote_publish(const struct chanson_remote *remote,
+                                    struct chanson_str topic,
+                                    struct chanson_str text);
+
+// Answers a join or an event that was deferred: with this payload if `ok`, else with it as the error (JSON).
+chanson_code chanson_remote_answer(const struct chanson_remote *remote,
+                                   uint64_t ticket,
+                                   bool ok,
+                                   struct chanson_payload payload);
+
+// Decides on a connect that was deferred: lets it in with what `accept` says, or refuses it (403) when `accept` is NULL.
+chanson_code chanson_remote_answer_connect(const struct chanson_remote *remote,
+                                           uint64_t ticket,
+                                           const struct chanson_accept *accept);
+
+// Answers an HTTP request that was deferred. `CHANSON_ERR_ARGUMENT` for a bad header.
+chanson_code chanson_remote_answer_request(const struct chanson_remote *remote,
+                                           uint64_t ticket,
+                                           const struct chanson_response *response);
+
+// Closes all connections that have this id (see `chanson_connect_set_id`) with 1001.
+chanson_code chanson_remote_disconnect(const struct chanson_remote *remote, struct chanson_str id);
+
+// Ends the server as `chanson_server_shutdown` does, behind the commands that this thread has given; called once more, it
+// cuts what is left. Always taken; nothing happens when the server has ended already.
+chanson_code chanson_remote_shutdown(const struct chanson_remote *remote);
+
+// Counters and gauges as they were at the end of the server's last turn, into `*stats`, whose `size` is set.
+chanson_code chanson_remote_stats(const struct chanson_remote *remote, struct chanson_stats *stats);
+
+// Whether the server has ended or was freed: nothing said here will be heard. True for a remote that is none.
+bool chanson_remote_is_closed(const struct chanson_remote *remote);
+
 // As a server is by default.
 struct chanson_server_config chanson_server_config_default(void);
 
@@ -1182,6 +1326,11 @@ chanson_code chanson_socket_close(struct chanson_socket *socket, uint16_t close_
 
 // Closes all connections that have this id (1001) when the callback has returned; `*count` (may be NULL) of them.
 chanson_code chanson_socket_disconnect(struct chanson_socket *socket, struct chanson_str id, size_t *count);
+
+// Counters and gauges of a hub, also of one that is lent, into `*stats`, whose `size` is set. `CHANSON_ERR_ARGUMENT` when it
+// is not.
+chanson_code chanson_hub_stats(const struct chanson_hub *hub,
+                               struct chanson_stats *stats);
 
 // The `chanson_str` of a NUL-terminated text, which is borrowed. NULL gives the empty text.
 struct chanson_str chanson_str_of(const char *text);

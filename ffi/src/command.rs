@@ -26,7 +26,10 @@ const HUBS: &[u64] = &[chanson_hub::KIND, chanson_endpoint::KIND];
 
 /// # Safety
 /// As `enter`.
-unsafe fn command(hub: *const chanson_hub, act: impl FnOnce(&mut Core) -> Result<(), Refusal>) -> chanson_code {
+pub(crate) unsafe fn command(
+    hub: *const chanson_hub,
+    act: impl FnOnce(&mut Core) -> Result<(), Refusal>,
+) -> chanson_code {
     // SAFETY: as the caller promises; behind each of these kinds is a `Core`.
     unsafe { enter_any(hub, HUBS, act) }
 }

@@ -85,6 +85,28 @@ pub(crate) unsafe fn enter_any<O: Opaque>(
     code
 }
 
+/// Has a handle that is for many threads do something, any number of them at a time. No panic comes out, and no detail is kept.
+///
+/// # Safety
+/// As [`enter`]; and nobody frees the handle meanwhile.
+#[cfg(feature = "server")]
+pub(crate) unsafe fn share<O: Opaque>(
+    pointer: *const O,
+    act: impl FnOnce(&O::Inner) -> Result<(), Refusal>,
+) -> chanson_code
+where
+    O::Inner: Sync,
+{
+    // SAFETY: as promised by the caller.
+    let handle = match unsafe { look(pointer, &[O::KIND]) } {
+        Ok(handle) => handle,
+        Err(code) => return code,
+    };
+    // SAFETY: of this kind, so this is what is behind it; nobody changes it but `free`.
+    let inner = unsafe { &*handle.inner.get() };
+    guard(|| act(inner))
+}
+
 /// Takes a handle back, unless it is in use. NULL is taken, and does nothing.
 ///
 /// # Safety
@@ -129,6 +151,17 @@ pub(crate) unsafe fn detail<O: Opaque>(pointer: *const O, kinds: &[u64]) -> *con
 /// # Safety
 /// As [`enter`].
 unsafe fn claim<'a, O: Opaque>(pointer: *const O, kinds: &[u64]) -> Result<&'a Handle<O::Inner>, chanson_code> {
+    // SAFETY: as promised by the caller.
+    let handle = unsafe { look(pointer, kinds) }?;
+    if handle.busy.swap(true, Ordering::Acquire) {
+        return Err(CHANSON_ERR_BUSY);
+    }
+    Ok(handle)
+}
+
+/// # Safety
+/// As [`enter`].
+unsafe fn look<'a, O: Opaque>(pointer: *const O, kinds: &[u64]) -> Result<&'a Handle<O::Inner>, chanson_code> {
     if pointer.is_null() {
         return Err(CHANSON_ERR_NULL);
     }
@@ -143,11 +176,7 @@ unsafe fn claim<'a, O: Opaque>(pointer: *const O, kinds: &[u64]) -> Result<&'a H
         return Err(if is_broken { CHANSON_ERR_PANIC } else { CHANSON_ERR_HANDLE });
     }
     // SAFETY: it is one of these kinds, so this is its type.
-    let handle = unsafe { &*handle };
-    if handle.busy.swap(true, Ordering::Acquire) {
-        return Err(CHANSON_ERR_BUSY);
-    }
-    Ok(handle)
+    Ok(unsafe { &*handle })
 }
 
 /// The text to keep: the detail, or the code's own.

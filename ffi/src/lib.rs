@@ -26,9 +26,12 @@ mod http;
 mod hub;
 mod raw;
 #[cfg(feature = "server")]
+mod remote;
+#[cfg(feature = "server")]
 mod server;
 mod slot;
 mod socket;
+mod stats;
 mod text;
 
 pub use builder::*;
@@ -42,6 +45,9 @@ pub use http::*;
 pub use hub::*;
 pub use raw::*;
 #[cfg(feature = "server")]
+pub use remote::*;
+#[cfg(feature = "server")]
 pub use server::*;
 pub use socket::*;
+pub use stats::*;
 pub use text::*;
