@@ -956,6 +956,13 @@ public:
     [[nodiscard]] bool is_joined(conn_id conn, std::string_view topic) const noexcept {
         return chanson_hub_is_joined(hub(), conn, detail::str(topic));
     }
+    // Counters and gauges; all 0 for a hub that is in use.
+    [[nodiscard]] chanson_stats stats() const noexcept {
+        chanson_stats stats{};
+        stats.size = sizeof stats;
+        chanson_hub_stats(hub(), &stats);
+        return stats;
+    }
 
 protected:
     commands() = default;
@@ -1146,6 +1153,58 @@ private:
     handle raw_;
 };
 
+// Talks to a server from other threads: any number of them may use one at the same time, also while the server is polled. No
+// call waits. That a command was taken is all that its result says. It may outlive the server.
+class remote {
+public:
+    // Another one of the same server.
+    [[nodiscard]] remote clone() const noexcept { return remote(chanson_remote_clone(raw())); }
+
+    result<void> broadcast(std::string_view topic, std::string_view event, payload payload = {}) const {
+        return taken(chanson_remote_broadcast(raw(), detail::str(topic), detail::str(event), payload.raw()));
+    }
+    result<void> broadcast_from(conn_id conn, std::string_view topic, std::string_view event, payload payload = {}) const {
+        return taken(chanson_remote_broadcast_from(raw(), conn, detail::str(topic), detail::str(event), payload.raw()));
+    }
+    result<void> push(conn_id conn, std::string_view topic, std::string_view event, payload payload = {}) const {
+        return taken(chanson_remote_push(raw(), conn, detail::str(topic), detail::str(event), payload.raw()));
+    }
+    result<void> publish(std::string_view topic, std::string_view text) const {
+        return taken(chanson_remote_publish(raw(), detail::str(topic), detail::str(text)));
+    }
+    result<void> answer(ticket_id ticket, bool ok, payload payload = {}) const {
+        return taken(chanson_remote_answer(raw(), ticket, ok, payload.raw()));
+    }
+    result<void> accept_connect(ticket_id ticket, const accept &accept = {}) const {
+        const auto assigns = detail::headers(accept.assigns);
+        const chanson_accept made{sizeof(chanson_accept), detail::str(accept.id), assigns.data(), assigns.size()};
+        return taken(chanson_remote_answer_connect(raw(), ticket, &made));
+    }
+    result<void> refuse_connect(ticket_id ticket) const { return taken(chanson_remote_answer_connect(raw(), ticket, nullptr)); }
+    result<void> answer_request(ticket_id ticket, const response &response) const {
+        const auto headers = detail::headers(response.headers);
+        const chanson_response made = detail::response_of(response, headers);
+        return taken(chanson_remote_answer_request(raw(), ticket, &made));
+    }
+    result<void> disconnect(std::string_view id) const { return taken(chanson_remote_disconnect(raw(), detail::str(id))); }
+    result<void> shutdown() const { return taken(chanson_remote_shutdown(raw())); }
+    // Counters and gauges as they were at the end of the last turn.
+    [[nodiscard]] chanson_stats stats() const noexcept {
+        chanson_stats stats{};
+        stats.size = sizeof stats;
+        chanson_remote_stats(raw(), &stats);
+        return stats;
+    }
+    [[nodiscard]] bool is_closed() const noexcept { return chanson_remote_is_closed(raw()); }
+    [[nodiscard]] chanson_remote *raw() const noexcept { return raw_.get(); }
+
+private:
+    friend class server;
+    explicit remote(chanson_remote *raw) noexcept : raw_(raw, nullptr) {}
+    static result<void> taken(chanson_code code) { return detail::checked(code, chanson_code_text(code)); }
+    detail::owned<chanson_remote, &chanson_remote_free> raw_;
+};
+
 // A server with sockets and an event loop in it, which turns when it is polled.
 class server {
 public:
@@ -1158,6 +1217,8 @@ public:
     }
 
     [[nodiscard]] hub_ref hub() const noexcept { return hub_ref(chanson_server_hub(raw())); }
+    // For other threads.
+    [[nodiscard]] chanson::remote remote() const noexcept { return chanson::remote(chanson_server_remote(raw())); }
     // One turn, which waits for something to happen no longer than so long; by default not at all.
     result<void> poll(milliseconds timeout = milliseconds(0)) {
         const auto most = std::numeric_limits<std::int32_t>::max();
