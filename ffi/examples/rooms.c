@@ -121,10 +121,10 @@ static void receive(struct conn *conn) {
 /* Sends what the connection is owed, with one system call if the socket takes it all. */
 static void send_pending(struct conn *conn) {
     int fd = fds[conn->at].fd;
-    bool blocked = false;
+    bool blocked = false, more = true;
     chanson_iovec iov[64];
     size_t pieces;
-    while (!blocked && chanson_session_pending_iov(conn->session, iov, 64, &pieces) == CHANSON_OK && pieces > 0) {
+    while (more && chanson_session_pending_iov(conn->session, iov, 64, &pieces) == CHANSON_OK && pieces > 0) {
         size_t owed = 0;
         for (size_t i = 0; i < pieces; i++) owed += iov[i].len;
         ssize_t sent = writev(fd, (const struct iovec *)(const void *)iov, (int)pieces);
@@ -136,6 +136,7 @@ static void send_pending(struct conn *conn) {
         }
         if (sent > 0) chanson_session_advance(conn->session, now, (size_t)sent);
         blocked = sent < 0 || (size_t)sent < owed;
+        more = !blocked && pieces == 64;
     }
     if (chanson_session_is_finished(conn->session)) {
         drop(conn);
