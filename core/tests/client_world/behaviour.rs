@@ -123,9 +123,8 @@ fn a_channel_that_is_given_up_says_so() {
     let mut world = Scripted::connected(config().with_rejoin(Backoff::steps([], ms(100)).with_max_attempts(1)));
     let channel = world.client.join(world.now, "room:1", json!({})).unwrap();
     let refuse = |world: &mut Scripted, join_ref: &str| {
-        world.text(&format!(
-            r#"["{join_ref}","{join_ref}","room:1","phx_reply",{{"status":"error","response":{{}}}}]"#
-        ));
+        world
+            .text(&format!(r#"["{join_ref}","{join_ref}","room:1","phx_reply",{{"status":"error","response":{{}}}}]"#));
         world.events_now()
     };
     let failed = Event::JoinFailed { channel, error: JoinError::Refused(payload(&json!({}))) };
