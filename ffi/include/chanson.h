@@ -11,7 +11,7 @@
  * - A handle of another type gives CHANSON_ERR_HANDLE. A handle that was freed must not be used; where its memory still shows
  *   what it was, that gives CHANSON_ERR_HANDLE too.
  * - A handle is for one thread at a time (which may be another one later); chanson_remote alone is for many. A call from inside
- *   a callback of the same handle, or from a second thread, gives CHANSON_ERR_BUSY and does nothing.
+ *   a callback of the same handle, or from a second thread, gives CHANSON_ERR_BUSY and does nothing; but callbacks of a client may call it.
  * - What is handed in is copied where it is kept. Text is UTF-8.
  * - Callbacks run on the thread that is in the handle, inside its call, one at a time. They must return: an exception or a
  *   longjmp through them is undefined. What they are handed is good until they return.
@@ -29,6 +29,9 @@
 #include <stdint.h>
 /* No connection: what getters of a connection answer when there is none. */
 #define CHANSON_NO_CONN UINT64_MAX
+/* No channel of a client, and no push: where an event is about none. */
+#define CHANSON_NO_CHANNEL UINT64_MAX
+#define CHANSON_NO_PUSH UINT64_MAX
 
 
 // What a call answers. `CHANSON_OK` is 0; everything else changed nothing. The text of a code is `chanson_code_text`; what
@@ -195,9 +198,108 @@ typedef int32_t chanson_leave_reason;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// What happened to a client.
+enum chanson_client_event_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // The connection is open. Joined channels join again by themselves.
+    CHANSON_CLIENT_CONNECTED = 0,
+    // The connection could not be opened: `reason` is `TRANSPORT`, `TIMEOUT`, `REFUSED` (`code`: the HTTP status), `REDIRECT`
+    // (`code`, and `text`: the `Location`), `HANDSHAKE` or `CANCELLED`; `text` says more, `retry_in_ms` when the next try is.
+    CHANSON_CLIENT_CONNECT_FAILED = 1,
+    // The connection was open and is lost: `code` is the close code (1005 after `chanson_client_disconnect`), `retry_in_ms`
+    // says when the next try is. `reason` is `TIMEOUT` when a heartbeat was not answered, else `CONNECTION`.
+    CHANSON_CLIENT_DISCONNECTED = 2,
+    // A join was answered ok with `payload`, the first one or one after a loss.
+    CHANSON_CLIENT_JOINED = 3,
+    // A join was refused (`REFUSED`, with `payload`) or not answered (`TIMEOUT`). It is tried again by itself.
+    CHANSON_CLIENT_JOIN_FAILED = 4,
+    // The channel is joined no more, but will be again by itself: `CONNECTION`, or it crashed on the server (`SERVER`, with
+    // `payload`).
+    CHANSON_CLIENT_ERRORED = 5,
+    // The limit of `rejoin` is reached: on this connection the channel is not joined again by itself.
+    CHANSON_CLIENT_GAVE_UP = 6,
+    // The channel is gone, and so is its id, of which this is the last event: `LEFT`, `REPLACED` by another join of its topic,
+    // or `SERVER`, which said `payload`.
+    CHANSON_CLIENT_CLOSED = 7,
+    // The server sent `event` with `payload` to the channel.
+    CHANSON_CLIENT_MESSAGE = 8,
+    // A push was answered with `status` and `payload`; `ok` if the status is `ok`. (One end of a push.)
+    CHANSON_CLIENT_REPLY = 9,
+    // A push was not answered in time, or not sent. (One end of a push.)
+    CHANSON_CLIENT_TIMEOUT = 10,
+    // The channel closed before the push was answered, or the connection was lost before a ping was, or the client was freed.
+    // (One end of a push.)
+    CHANSON_CLIENT_ABORTED = 11,
+    // A ping (`push`) was answered after `round_trip_us`.
+    CHANSON_CLIENT_PONG = 12,
+    // Someone (`key`) came, or came once more, with the metas `changed`; `current` are those that were there before.
+    CHANSON_CLIENT_PRESENCE_JOIN = 13,
+    // Someone (`key`) left, wholly or in part, with the metas `changed`; `current` are those that remain.
+    CHANSON_CLIENT_PRESENCE_LEAVE = 14,
+    // The list of presences is that of the server again: after the joins and leaves of one message.
+    CHANSON_CLIENT_PRESENCE_SYNC = 15,
+    // The presences are more than `presence_bytes`: the list is empty and is not kept until the next join.
+    CHANSON_CLIENT_PRESENCE_OVERFLOW = 16,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum chanson_client_event_kind chanson_client_event_kind;
+#else
+typedef int32_t chanson_client_event_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Why something happened to a client.
+enum chanson_client_reason
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // There is no more to say.
+    CHANSON_REASON_NONE = 0,
+    // The transport did not come up, or ended before the handshake was done; `text` is what the operating system said.
+    CHANSON_REASON_TRANSPORT = 1,
+    // There was no answer in time.
+    CHANSON_REASON_TIMEOUT = 2,
+    // The server refused.
+    CHANSON_REASON_REFUSED = 3,
+    // The server is elsewhere. It is not followed.
+    CHANSON_REASON_REDIRECT = 4,
+    // The answer to the upgrade is none that can be gone on with.
+    CHANSON_REASON_HANDSHAKE = 5,
+    // `chanson_client_disconnect` was called meanwhile.
+    CHANSON_REASON_CANCELLED = 6,
+    // The connection is lost.
+    CHANSON_REASON_CONNECTION = 7,
+    // The server ended it.
+    CHANSON_REASON_SERVER = 8,
+    // `chanson_client_leave` was called.
+    CHANSON_REASON_LEFT = 9,
+    // Another join took the channel's topic.
+    CHANSON_REASON_REPLACED = 10,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum chanson_client_reason chanson_client_reason;
+#else
+typedef int32_t chanson_client_reason;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // Mounts and channels, from which any number of hubs, endpoints and servers can be made. They copy what they need: it can be
 // freed as soon as they are there. The callbacks and user pointers must be good for as long as what was made of it lives.
 typedef struct chanson_builder chanson_builder;
+
+// A client of a channels server: one connection at a time, any number of channels on it. Its loop turns when
+// `chanson_client_poll` is called, on the thread that calls it; callbacks run inside, and may call the client but for polling
+// and freeing it. A connection that is lost or cannot be had is opened again by itself, as the config says, and channels join
+// again.
+//
+// Names are looked up on threads that end with the lookup; a numeric address needs none. There is no TLS: `wss://` is refused.
+typedef struct chanson_client chanson_client;
 
 // A connection before it opens. Good until the callback returns, on the thread that the callback runs on.
 typedef struct chanson_connect chanson_connect;
@@ -465,6 +567,139 @@ typedef struct chanson_channel_config {
     void *user;
 } chanson_channel_config;
 
+// How long to wait before the next try. All 0 is the default, which `max_attempts` and `jitter_percent` may still change.
+typedef struct chanson_backoff {
+    // The first waits, one after the other, in milliseconds. NULL, with `then_ms` 0: those of phoenix.js.
+    const uint64_t *steps_ms;
+    // How many.
+    size_t step_count;
+    // The wait behind them, each time, in milliseconds.
+    uint64_t then_ms;
+    // No more than so many tries after each loss; 0: there is no end.
+    uint32_t max_attempts;
+    // Each wait is shortened at random by up to so many per cent (0 to 100), so that clients which lost their server together
+    // do not come back together.
+    uint32_t jitter_percent;
+} chanson_backoff;
+
+// What happened to a client. Borrowed until the callback returns; later versions may add fields at its end, and kinds, which
+// are to be ignored.
+typedef struct chanson_client_event {
+    // A `chanson_client_event_kind`.
+    int32_t kind;
+    // A `chanson_client_reason`.
+    int32_t reason;
+    // Which channel; `CHANSON_NO_CHANNEL` where it is about none.
+    uint64_t channel;
+    // Which push or ping; `CHANSON_NO_PUSH` where it is about none.
+    uint64_t push;
+    // The channel's topic; empty where it is about none.
+    struct chanson_str topic;
+    // `MESSAGE`: the event's name.
+    struct chanson_str event;
+    // `JOINED`, `JOIN_FAILED`, `ERRORED`, `CLOSED`, `MESSAGE`, `REPLY`: what came with it; else `{}`.
+    struct chanson_payload payload;
+    // `REPLY`: the status, as the server wrote it.
+    struct chanson_str status;
+    // `REPLY`: whether the status is `ok`.
+    bool ok;
+    // `CONNECT_FAILED`: the HTTP status, or 0. `DISCONNECTED`: the close code.
+    uint16_t code;
+    // `CONNECT_FAILED`, `DISCONNECTED`: the reason in words (`REDIRECT`: the `Location`).
+    struct chanson_str text;
+    // `CONNECT_FAILED`, `DISCONNECTED`: in how many milliseconds the next try is; -1: there is none.
+    int64_t retry_in_ms;
+    // `PONG`: how long it took, in microseconds.
+    uint64_t round_trip_us;
+    // `PRESENCE_JOIN`, `PRESENCE_LEAVE`: who.
+    struct chanson_str key;
+    // The same: the metas that were there before, or that remain, as a JSON array.
+    struct chanson_str current;
+    // The same: the metas that came or left, as a JSON array.
+    struct chanson_str changed;
+} chanson_client_event;
+
+// Hears of what happens to a client, inside `chanson_client_poll`. It may call the client (join, push, leave, disconnect, …)
+// but for `chanson_client_poll` and `chanson_client_free`, which are refused with `CHANSON_ERR_BUSY`; what comes of that is
+// told in the next turn. As the callback of a push: its one end.
+typedef void (*chanson_on_client_event)(struct chanson_client *client,
+                                        const struct chanson_client_event *event,
+                                        void *user);
+
+// Where a client connects to, with what, and how patient it is. Begin with `chanson_client_config_default` and set `url`.
+// Everything is copied.
+typedef struct chanson_client_config {
+    // `sizeof(chanson_client_config)`; set by `chanson_client_config_default`.
+    size_t size;
+    // The server's socket: `ws://`, host, port, path (`ws://127.0.0.1:4000/socket`); NUL-terminated. `/websocket` is appended
+    // to the path unless it ends so.
+    const char *url;
+    // The version of the wire format: 2, or 1, which has no binary payloads. 2.
+    int32_t vsn;
+    // Query parameters for the server's `on_connect`, names and values.
+    const struct chanson_header *params;
+    // How many.
+    size_t param_count;
+    // Headers of the upgrade request.
+    const struct chanson_header *headers;
+    // How many.
+    size_t header_count;
+    // A token for the server's `on_connect` that travels as a subprotocol (phoenix.js 1.8's `authToken`), NUL-terminated.
+    // NULL: none.
+    const char *auth_token;
+    // How long an answer to a join or a push is waited for, in milliseconds. 10 s.
+    uint64_t timeout_ms;
+    // How often a heartbeat is sent, and how long its answer is waited for, in milliseconds. 30 s.
+    uint64_t heartbeat_interval_ms;
+    // How long the transport may take to come up, and then as long again the handshake, in milliseconds. 10 s.
+    uint64_t connect_timeout_ms;
+    // How long the end of a closed connection is waited for, in milliseconds. 2 s.
+    uint64_t close_timeout_ms;
+    // When to try again after a connection was lost or refused. 10, 50, 100, 150, 200, 250, 500, 1000, 2000 ms, then 5 s.
+    struct chanson_backoff reconnect;
+    // When to try again after a join was refused, was not answered or has crashed. 1, 2, 5 s, then 10 s.
+    struct chanson_backoff rejoin;
+    // Channels, joined or trying to. 256.
+    size_t channels;
+    // Length of a topic in bytes. 1024.
+    size_t topic_bytes;
+    // Length of an event's name in bytes. 1024.
+    size_t event_bytes;
+    // Pushes that wait: for an answer, or to be sent once the channel is joined. 1024.
+    size_t pushes;
+    // Bytes of payloads that wait to be sent once their channels are joined. 1 MiB.
+    size_t buffered_bytes;
+    // Bytes that wait for the transport, beyond which pushes and joins are refused. 1 MiB.
+    size_t queued_bytes;
+    // Length of a message from the server in bytes. 8 MiB.
+    size_t message_bytes;
+    // Memory of one channel's presences, about. 4 MiB.
+    size_t presence_bytes;
+    // Hears of everything that happens, inside `chanson_client_poll`. NULL: nobody does, but callbacks of pushes.
+    chanson_on_client_event on_event;
+    // Comes with it.
+    void *user;
+} chanson_client_config;
+
+// What a client has dropped, and what it holds now. Set `size` to `sizeof(chanson_client_counters)`; the rest is written by the
+// library.
+typedef struct chanson_client_counters {
+    // `sizeof(chanson_client_counters)`.
+    size_t size;
+    // Pushes and pings that have not had their end.
+    size_t open_pushes;
+    // Bytes that wait to be sent.
+    size_t queued_bytes;
+    // Messages of an earlier join, dropped.
+    uint64_t stale;
+    // Messages of a topic without a channel, dropped.
+    uint64_t unrouted;
+    // Replies to nothing that waits, dropped: it had timed out, or there was one already.
+    uint64_t late_replies;
+    // Messages that are no channels messages, dropped.
+    uint64_t undecodable;
+} chanson_client_counters;
+
 // What a connection that is let in later gets; set `size` to `sizeof(chanson_accept)`. Everything is copied.
 typedef struct chanson_accept {
     // `sizeof(chanson_accept)`.
@@ -689,6 +924,149 @@ chanson_code chanson_builder_on(struct chanson_builder *builder,
 chanson_code chanson_builder_serve(struct chanson_builder *builder,
                                    uint32_t mount,
                                    uint32_t channel);
+
+// A client, which begins to connect; free it with `chanson_client_free`. It may join and push at once: that waits for the
+// connection. `*client` is NULL when it is refused, with no details kept.
+//
+// `CHANSON_ERR_ARGUMENT` for an address that is none, a bad header, a `vsn` that does not exist; `…_NOT_ALLOWED` for `wss://`;
+// `…_IO` when the operating system has no room.
+chanson_code chanson_client_new(const struct chanson_client_config *config,
+                                struct chanson_client **client);
+
+// Frees a client: its connection is cut. To part in good order call `chanson_client_disconnect` and poll until
+// `chanson_client_is_settled`. Callbacks of pushes that have not had their end are called with `ABORTED`, with NULL as the
+// client. NULL is nothing. `CHANSON_ERR_BUSY` from inside a callback of its own.
+chanson_code chanson_client_free(struct chanson_client *client);
+
+// What was refused last and why, NUL-terminated, good until the next call on the client.
+const char *chanson_client_error(const struct chanson_client *client);
+
+// One turn: waits until something happens, but not longer than `timeout_ms` (0: not at all, negative: for as long as it
+// takes), does what there is to do, tells the callbacks what happened, and returns. `CHANSON_ERR_IO` when the operating system
+// refuses to wait; nothing that a server does is an error here. `CHANSON_ERR_BUSY` from inside a callback of its own.
+chanson_code chanson_client_poll(struct chanson_client *client,
+                                 int32_t timeout_ms);
+
+// In how many milliseconds the next turn is due at the latest, even if nothing happens; `CHANSON_EMPTY`: never. For hosts that
+// wait for themselves.
+chanson_code chanson_client_poll_timeout(struct chanson_client *client,
+                                         uint64_t *in_ms);
+
+// A file descriptor that becomes readable when a turn is due because something happened: wait for it in a loop of your own,
+// together with `chanson_client_poll_timeout`, then poll with a timeout of 0. -1 where there is none: on Windows, and for a
+// client that is none.
+int32_t chanson_client_fd(const struct chanson_client *client);
+
+// Opens a connection, and keeps it open: after a loss another one is opened by itself. A new client does so already: this is
+// for one that was disconnected, or that has reached the limit of `reconnect`.
+chanson_code chanson_client_connect(struct chanson_client *client);
+
+// Closes the connection and opens none. Channels stay: they join again after the next `chanson_client_connect`; pushes wait
+// for it until their time is up.
+chanson_code chanson_client_disconnect(struct chanson_client *client);
+
+// Whether messages flow. False for a client that is none.
+bool chanson_client_is_connected(const struct chanson_client *client);
+
+// Whether it has no socket now and is opening none; after `chanson_client_disconnect`: whether its connection has ended, to the
+// last close frame. True for a client that is none.
+bool chanson_client_is_settled(const struct chanson_client *client);
+
+// Another value for a query parameter, from the next connection on; NUL-terminated, copied.
+chanson_code chanson_client_set_param(struct chanson_client *client, const char *name, const char *value);
+
+// Another token, from the next connection on; NUL-terminated, copied. NULL: none.
+chanson_code chanson_client_set_auth_token(struct chanson_client *client, const char *token);
+
+// Joins a topic with a payload for the server: `JOINED` or `JOIN_FAILED` follows. `*channel` (may be NULL) is its id until
+// `CLOSED`. Without a connection it is joined when there is one. A channel that has the topic already is left (`REPLACED`).
+//
+// `CHANSON_ERR_FULL`, `…_TOO_LARGE`, `…_JSON`, `…_BINARY` for bytes on `vsn` 1, `…_NOT_ALLOWED` for the topic `phoenix`.
+chanson_code chanson_client_join(struct chanson_client *client,
+                                 struct chanson_str topic,
+                                 struct chanson_payload params,
+                                 uint64_t *channel);
+
+// `chanson_client_join` with NUL-terminated text and JSON (NULL: `{}`).
+chanson_code chanson_client_join_str(struct chanson_client *client,
+                                     const char *topic,
+                                     const char *json,
+                                     uint64_t *channel);
+
+// Another payload for the channel's next join, the one after a loss. `CHANSON_ERR_NOT_JOINED` when it has closed; else as
+// `chanson_client_join`.
+chanson_code chanson_client_set_join_params(struct chanson_client *client,
+                                            uint64_t channel,
+                                            struct chanson_payload params);
+
+// Leaves a channel: it is closed, whatever the server says, and pushes that wait are aborted; `CLOSED` follows.
+// `CHANSON_ERR_NOT_JOINED` when it has closed before.
+chanson_code chanson_client_leave(struct chanson_client *client, uint64_t channel);
+
+// The channel of a topic, joined or trying to be; `CHANSON_NO_CHANNEL` when there is none.
+uint64_t chanson_client_channel(const struct chanson_client *client, struct chanson_str topic);
+
+// The topic of a channel, lent until the next call on the client; `CHANSON_ERR_NOT_JOINED` when it has closed.
+chanson_code chanson_client_topic(struct chanson_client *client, uint64_t channel, struct chanson_str *topic);
+
+// Whether a channel is joined now, so that a push goes out at once. False for a client that is none.
+bool chanson_client_is_joined(const struct chanson_client *client, uint64_t channel);
+
+// Sends an event to the server. When the channel is not joined (yet, or for the moment) it waits for that.
+//
+// Its one end follows: `REPLY`, `TIMEOUT` (`timeout_ms` of the config) or `ABORTED`. It is told to `on_reply`, once, or when
+// that is NULL to the `on_event` of the config. `*push` (may be NULL) is what the end is known by.
+//
+// Refused, nothing is sent, and `on_reply` is not called: `CHANSON_ERR_NOT_JOINED` when the channel has closed, `…_FULL` when
+// too much waits, `…_TOO_LARGE`, `…_JSON`, `…_BINARY` for bytes on `vsn` 1.
+chanson_code chanson_client_push(struct chanson_client *client,
+                                 uint64_t channel,
+                                 struct chanson_str event,
+                                 struct chanson_payload payload,
+                                 chanson_on_client_event on_reply,
+                                 void *user,
+                                 uint64_t *push);
+
+// `chanson_client_push`, where the answer may take so many milliseconds.
+chanson_code chanson_client_push_within(struct chanson_client *client,
+                                        uint64_t channel,
+                                        struct chanson_str event,
+                                        struct chanson_payload payload,
+                                        uint64_t timeout_ms,
+                                        chanson_on_client_event on_reply,
+                                        void *user,
+                                        uint64_t *push);
+
+// `chanson_client_push` with NUL-terminated text and JSON (NULL: `{}`), where nobody needs the push's id.
+chanson_code chanson_client_push_str(struct chanson_client *client,
+                                     uint64_t channel,
+                                     const char *event,
+                                     const char *json,
+                                     chanson_on_client_event on_reply,
+                                     void *user);
+
+// Sends a heartbeat of its own, to see how long the server takes: `PONG` follows, or `ABORTED` when the connection is lost,
+// with `*push` (may be NULL). `CHANSON_ERR_NOT_ALLOWED` without a connection, `…_FULL`.
+chanson_code chanson_client_ping(struct chanson_client *client,
+                                 uint64_t *push);
+
+// Keeps the list of a channel's presences: `presence_state` and `presence_diff` become `PRESENCE_JOIN`, `PRESENCE_LEAVE` and
+// `PRESENCE_SYNC`, and are no messages any more. To be called right after `chanson_client_join`; later it does nothing until
+// the next join. `CHANSON_ERR_NOT_JOINED` when the channel has closed.
+chanson_code chanson_client_track_presence(struct chanson_client *client,
+                                           uint64_t channel);
+
+// Who is there, as JSON text `[{"key":…,"metas":[…]}, …]` in the order in which they came, lent until the next call on the
+// client. `[]` unless presence is tracked and the server has sent its state. O(presences).
+chanson_code chanson_client_presence(struct chanson_client *client,
+                                     uint64_t channel,
+                                     struct chanson_str *list);
+
+// What a client has dropped and holds, into `*stats`, whose `size` is set.
+chanson_code chanson_client_stats(const struct chanson_client *client, struct chanson_client_counters *stats);
+
+// As a client is by default, but for `url`, which has to be set.
+struct chanson_client_config chanson_client_config_default(void);
 
 // The text of a code, in English, for ever. A number that is no code has a text too.
 const char *chanson_code_text(int32_t code);

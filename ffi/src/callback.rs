@@ -145,7 +145,7 @@ unsafe impl Sync for User {}
 
 impl User {
     // A method, so that a closure takes the whole and not the field.
-    const fn get(self) -> *mut c_void {
+    pub(crate) const fn get(self) -> *mut c_void {
         self.0
     }
 }

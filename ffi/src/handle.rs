@@ -2,6 +2,7 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString, c_char};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -21,7 +22,7 @@ struct Handle<T> {
     kind: AtomicU64,
     busy: AtomicBool,
     detail: UnsafeCell<CString>,
-    inner: UnsafeCell<T>,
+    inner: UnsafeCell<ManuallyDrop<T>>,
 }
 
 /// What the head says of a handle that was freed, for as long as its memory is not used for something else.
@@ -35,7 +36,7 @@ pub(crate) fn make<O: Opaque>(inner: O::Inner) -> *mut O {
         kind: AtomicU64::new(O::KIND),
         busy: AtomicBool::new(false),
         detail: UnsafeCell::default(),
-        inner: UnsafeCell::new(inner),
+        inner: UnsafeCell::new(ManuallyDrop::new(inner)),
     };
     Box::into_raw(Box::new(handle)).cast()
 }
@@ -119,13 +120,13 @@ pub(crate) unsafe fn free<O: Opaque>(pointer: *mut O) -> chanson_code {
     match unsafe { claim(pointer, &[O::KIND, O::KIND | BROKEN]) } {
         Ok(handle) => {
             handle.kind.store(DEAD, Ordering::Relaxed);
-            // SAFETY: `make` made it, nobody is in it, and from here on `kind` lets nobody in.
-            let handle = unsafe { Box::from_raw(pointer.cast::<Handle<O::Inner>>()) };
-            // What is dropped may be the host's, and fail.
-            match catch_unwind(AssertUnwindSafe(|| drop(handle))) {
-                Ok(()) => CHANSON_OK,
-                Err(_) => CHANSON_ERR_PANIC,
-            }
+            // What is dropped may be the host's, which may call with this very handle, and is told that it is dead: so the
+            // memory goes behind what is in it.
+            // SAFETY: claimed, so nobody is in it, and from here on `kind` lets nobody in: it is dropped once.
+            let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(&mut *handle.inner.get()) }));
+            // SAFETY: `make` made it of a box, and this is the only place that takes it back.
+            drop(unsafe { Box::from_raw(pointer.cast::<Handle<O::Inner>>()) });
+            if dropped.is_ok() { CHANSON_OK } else { CHANSON_ERR_PANIC }
         }
         Err(code) => code,
     }

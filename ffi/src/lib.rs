@@ -16,6 +16,8 @@ compile_error!(
 mod app;
 mod builder;
 mod callback;
+#[cfg(feature = "client")]
+mod client;
 mod code;
 mod command;
 mod config;
@@ -36,6 +38,8 @@ mod text;
 
 pub use builder::*;
 pub use callback::*;
+#[cfg(feature = "client")]
+pub use client::*;
 pub use code::*;
 pub use command::*;
 pub use config::*;
