@@ -10,7 +10,7 @@
  * - A handle must not be destroyed from inside one of its own closures. One that is stays, with its closures, for ever: a leak
  *   is the lesser evil.
  * - No exception leaves a closure: one that tries becomes CHANSON_CRASH, as if the handler had panicked; it ends that join (or
- *   refuses that connection, ...) and nothing else. Nothing here throws but `result::value()` if CHANSON_EXCEPTIONS is defined,
+ *   refuses that connection, ...) and nothing else. A client keeps it for `thrown`. Nothing here throws but `result::value()` if CHANSON_EXCEPTIONS is defined,
  *   and std::bad_alloc. It compiles with -fno-exceptions, too.
  * - What fails answers with a `result`. Text goes in as std::string_view and comes out as one, which is borrowed as long as
  *   the function of chanson.h says that is named beside it. Time is std::chrono.
@@ -26,6 +26,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <functional>
 #include <initializer_list>
 #include <limits>
@@ -104,8 +105,8 @@ public:
     [[nodiscard]] T *operator->() noexcept { return &*value_; }
     [[nodiscard]] const T *operator->() const noexcept { return &*value_; }
     // The value. Without one it throws `exception` if CHANSON_EXCEPTIONS is defined, else it ends the program.
-    [[nodiscard]] T &value() & { return value_ ? *value_ : (detail::no_value(why_), *value_); }
-    [[nodiscard]] T &&value() && { return std::move(value()); }
+    T &value() & { return value_ ? *value_ : (detail::no_value(why_), *value_); }
+    T &&value() && { return std::move(value()); }
     // The value, or another.
     [[nodiscard]] T value_or(T other) && { return value_ ? *std::move(value_) : std::move(other); }
     // CHANSON_OK, or why there is none.
@@ -1255,6 +1256,246 @@ private:
         return detail::checked(code, code == CHANSON_OK ? "" : chanson_server_error(raw()));
     }
     handle raw_;
+};
+
+// What happened to a client; see `chanson_client_event`. Not to be kept.
+class client_event : detail::lent {
+public:
+    explicit client_event(const chanson_client_event &raw) noexcept : raw_(raw) {}
+
+    // A kind that is none of these is to be ignored.
+    [[nodiscard]] chanson_client_event_kind kind() const noexcept { return static_cast<chanson_client_event_kind>(raw_.kind); }
+    [[nodiscard]] chanson_client_reason reason() const noexcept { return static_cast<chanson_client_reason>(raw_.reason); }
+    [[nodiscard]] std::uint64_t channel() const noexcept { return raw_.channel; }
+    [[nodiscard]] std::uint64_t push() const noexcept { return raw_.push; }
+    [[nodiscard]] std::string_view topic() const noexcept { return detail::view(raw_.topic); }
+    [[nodiscard]] std::string_view name() const noexcept { return detail::view(raw_.event); }
+    [[nodiscard]] chanson::payload payload() const noexcept { return raw_.payload; }
+    [[nodiscard]] std::string_view status() const noexcept { return detail::view(raw_.status); }
+    [[nodiscard]] bool ok() const noexcept { return raw_.ok; }
+    [[nodiscard]] std::uint16_t code() const noexcept { return raw_.code; }
+    [[nodiscard]] std::string_view text() const noexcept { return detail::view(raw_.text); }
+    // In how long the next try is, if there is one.
+    [[nodiscard]] std::optional<milliseconds> retry_in() const noexcept {
+        if (raw_.retry_in_ms < 0) return {};
+        return milliseconds(raw_.retry_in_ms);
+    }
+    [[nodiscard]] std::chrono::microseconds round_trip() const noexcept {
+        return std::chrono::microseconds(static_cast<std::chrono::microseconds::rep>(raw_.round_trip_us));
+    }
+    [[nodiscard]] std::string_view key() const noexcept { return detail::view(raw_.key); }
+    [[nodiscard]] std::string_view current() const noexcept { return detail::view(raw_.current); }
+    [[nodiscard]] std::string_view changed() const noexcept { return detail::view(raw_.changed); }
+    [[nodiscard]] const chanson_client_event &raw() const noexcept { return raw_; }
+
+private:
+    const chanson_client_event &raw_;
+};
+
+class client_ref;
+
+namespace detail {
+
+struct client_calls {
+    std::function<void(client_ref &, const client_event &)> on_event;
+    std::exception_ptr thrown;
+};
+
+// A closure that hears of the one end of a push, and goes then.
+struct reply_call {
+    std::function<void(client_ref &, const client_event &)> on_reply;
+    client_calls *calls;
+};
+
+inline void on_client_event(chanson_client *raw, const chanson_client_event *event, void *user) noexcept;
+inline void on_client_reply(chanson_client *raw, const chanson_client_event *event, void *user) noexcept;
+
+} // namespace detail
+
+// What can be told to a client, also from inside its closures.
+template <class Self> class client_commands {
+public:
+    // Joins a topic; its channel's id, good until `CHANSON_CLIENT_CLOSED`.
+    result<std::uint64_t> join(std::string_view topic, payload params = {}) {
+        std::uint64_t channel = CHANSON_NO_CHANNEL;
+        const chanson_code code = chanson_client_join(raw(), detail::str(topic), params.raw(), &channel);
+        if (code != CHANSON_OK) return refusal{code, chanson_client_error(raw())};
+        return channel;
+    }
+    result<void> set_join_params(std::uint64_t channel, payload params) {
+        return checked(chanson_client_set_join_params(raw(), channel, params.raw()));
+    }
+    result<void> leave(std::uint64_t channel) { return checked(chanson_client_leave(raw(), channel)); }
+    // Sends an event; its one end is told to the `on_event` of the config, which knows it by this id.
+    result<std::uint64_t> push(std::uint64_t channel, std::string_view event, payload payload = {}) {
+        std::uint64_t push = CHANSON_NO_PUSH;
+        const chanson_code code =
+            chanson_client_push(raw(), channel, detail::str(event), payload.raw(), nullptr, nullptr, &push);
+        if (code != CHANSON_OK) return refusal{code, chanson_client_error(raw())};
+        return push;
+    }
+    // The same; its one end is told to `on_reply`, `(client_ref &, const client_event &)`: `CHANSON_CLIENT_REPLY`, `..._TIMEOUT`
+    // or `..._ABORTED`. As the client is destroyed it is called, too, with a `client_ref` that is none.
+    template <class F>
+    result<std::uint64_t> push(std::uint64_t channel, std::string_view event, payload payload, F on_reply) {
+        auto call = std::make_unique<detail::reply_call>(detail::reply_call{std::move(on_reply), self().calls()});
+        std::uint64_t push = CHANSON_NO_PUSH;
+        const chanson_code code = chanson_client_push(raw(), channel, detail::str(event), payload.raw(),
+                                                      &detail::on_client_reply, call.get(), &push);
+        if (code != CHANSON_OK) return refusal{code, chanson_client_error(raw())};
+        call.release();
+        return push;
+    }
+    // Asks how long the server takes; `CHANSON_CLIENT_PONG` follows.
+    result<std::uint64_t> ping() {
+        std::uint64_t push = CHANSON_NO_PUSH;
+        const chanson_code code = chanson_client_ping(raw(), &push);
+        if (code != CHANSON_OK) return refusal{code, chanson_client_error(raw())};
+        return push;
+    }
+    result<void> track_presence(std::uint64_t channel) { return checked(chanson_client_track_presence(raw(), channel)); }
+    // Who is there, as JSON text, lent until the next call on the client.
+    result<std::string_view> presence(std::uint64_t channel) {
+        chanson_str list;
+        const chanson_code code = chanson_client_presence(raw(), channel, &list);
+        if (code != CHANSON_OK) return refusal{code, chanson_client_error(raw())};
+        return detail::view(list);
+    }
+    result<void> connect() { return checked(chanson_client_connect(raw())); }
+    result<void> disconnect() { return checked(chanson_client_disconnect(raw())); }
+    result<void> set_param(const std::string &name, const std::string &value) {
+        return checked(chanson_client_set_param(raw(), name.c_str(), value.c_str()));
+    }
+    result<void> set_auth_token(const std::string &token) { return checked(chanson_client_set_auth_token(raw(), token.c_str())); }
+    [[nodiscard]] bool is_connected() const noexcept { return chanson_client_is_connected(raw()); }
+    // Whether it has no socket and is opening none.
+    [[nodiscard]] bool is_settled() const noexcept { return chanson_client_is_settled(raw()); }
+    [[nodiscard]] bool is_joined(std::uint64_t channel) const noexcept { return chanson_client_is_joined(raw(), channel); }
+    // The channel of a topic; CHANSON_NO_CHANNEL when there is none.
+    [[nodiscard]] std::uint64_t channel(std::string_view topic) const noexcept {
+        return chanson_client_channel(raw(), detail::str(topic));
+    }
+    [[nodiscard]] chanson_client_counters stats() const noexcept {
+        chanson_client_counters stats{};
+        stats.size = sizeof stats;
+        chanson_client_stats(raw(), &stats);
+        return stats;
+    }
+
+protected:
+    client_commands() = default;
+    ~client_commands() = default;
+    client_commands(const client_commands &) = default;
+    client_commands &operator=(const client_commands &) = default;
+    [[nodiscard]] const Self &self() const noexcept { return *static_cast<const Self *>(this); }
+    [[nodiscard]] chanson_client *raw() const noexcept { return self().raw(); }
+    result<void> checked(chanson_code code) const {
+        return detail::checked(code, code == CHANSON_OK ? "" : chanson_client_error(raw()));
+    }
+};
+
+// A client as its closures see it: none, and false, when it is being destroyed. Not to be kept.
+class client_ref : public client_commands<client_ref>, detail::lent {
+public:
+    client_ref(chanson_client *raw, detail::client_calls *calls) noexcept : raw_(raw), calls_(calls) {}
+    explicit operator bool() const noexcept { return raw_ != nullptr; }
+    [[nodiscard]] chanson_client *raw() const noexcept { return raw_; }
+
+private:
+    friend client_commands<client_ref>;
+    [[nodiscard]] detail::client_calls *calls() const noexcept { return calls_; }
+    chanson_client *raw_;
+    detail::client_calls *calls_;
+};
+
+namespace detail {
+
+inline void hear(const std::function<void(client_ref &, const client_event &)> &call, chanson_client *raw,
+                 const chanson_client_event *event, client_calls *calls) noexcept {
+    client_ref client(raw, calls);
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+    try {
+        call(client, client_event(*event));
+    } catch (...) {
+        if (!calls->thrown) calls->thrown = std::current_exception();
+    }
+#else
+    call(client, client_event(*event));
+#endif
+}
+inline void on_client_event(chanson_client *raw, const chanson_client_event *event, void *user) noexcept {
+    auto *calls = static_cast<client_calls *>(user);
+    hear(calls->on_event, raw, event, calls);
+}
+inline void on_client_reply(chanson_client *raw, const chanson_client_event *event, void *user) noexcept {
+    const std::unique_ptr<reply_call> call(static_cast<reply_call *>(user));
+    hear(call->on_reply, raw, event, call->calls);
+}
+
+} // namespace detail
+
+// Where a client connects to, with what, and how patient it is.
+struct client_config {
+    // `ws://127.0.0.1:4000/socket`.
+    std::string url;
+    // Query parameters and headers of the upgrade request.
+    std::vector<header> params;
+    std::vector<header> headers;
+    // Travels as phoenix.js's `authToken`.
+    std::optional<std::string> auth_token;
+    // Hears of everything that happens.
+    std::function<void(client_ref &, const client_event &)> on_event;
+    // All else; what is above replaces its own.
+    chanson_client_config more = chanson_client_config_default();
+};
+
+// A client of a channels server, whose loop turns when it is polled. It connects, and connects again, by itself.
+class client : public client_commands<client> {
+public:
+    [[nodiscard]] static result<client> make(const client_config &from) {
+        auto calls = std::make_shared<detail::client_calls>();
+        calls->on_event = from.on_event;
+        const auto params = detail::headers(from.params), headers = detail::headers(from.headers);
+        chanson_client_config config = from.more;
+        config.url = from.url.c_str();
+        config.params = params.data();
+        config.param_count = params.size();
+        config.headers = headers.data();
+        config.header_count = headers.size();
+        config.auth_token = from.auth_token ? from.auth_token->c_str() : nullptr;
+        config.on_event = calls->on_event ? &detail::on_client_event : nullptr;
+        config.user = calls.get();
+        chanson_client *raw = nullptr;
+        const chanson_code code = chanson_client_new(&config, &raw);
+        if (code != CHANSON_OK) return refusal{code, chanson_code_text(code)};
+        return client(raw, std::move(calls));
+    }
+
+    // One turn, which waits for something to happen no longer than so long; by default not at all.
+    result<void> poll(milliseconds timeout = milliseconds(0)) {
+        const auto most = std::numeric_limits<std::int32_t>::max();
+        const auto wait = detail::count(timeout);
+        return checked(chanson_client_poll(raw(), wait > static_cast<std::uint64_t>(most) ? most : static_cast<std::int32_t>(wait)));
+    }
+    // In how long the next turn is due at the latest, even if nothing happens.
+    [[nodiscard]] std::optional<milliseconds> poll_timeout() {
+        std::uint64_t in = 0;
+        if (chanson_client_poll_timeout(raw(), &in) != CHANSON_OK) return {};
+        return milliseconds(static_cast<milliseconds::rep>(in));
+    }
+    // Becomes readable when a turn is due because something happened; -1 where there is none.
+    [[nodiscard]] int fd() const noexcept { return chanson_client_fd(raw()); }
+    // What a closure threw first since this was asked last: there is no join of ours to end with it.
+    [[nodiscard]] std::exception_ptr thrown() noexcept { return calls() ? std::exchange(calls()->thrown, nullptr) : nullptr; }
+    [[nodiscard]] chanson_client *raw() const noexcept { return raw_.get(); }
+
+private:
+    friend client_commands<client>;
+    client(chanson_client *raw, std::shared_ptr<detail::client_calls> calls) noexcept : raw_(raw, std::move(calls)) {}
+    [[nodiscard]] detail::client_calls *calls() const noexcept {
+        return static_cast<detail::client_calls *>(raw_.kept().get());
+    }
+    detail::owned<chanson_client, &chanson_client_free> raw_;
 };
 
 } // namespace chanson

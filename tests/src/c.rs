@@ -51,9 +51,13 @@ impl Language {
 pub fn examples() -> Vec<(String, Vec<PathBuf>)> {
     let sources = sources(&workspace().join("ffi/examples"));
     let stem = |file: &Path| file.file_stem().and_then(OsStr::to_str).unwrap_or_default().to_owned();
-    let mains = sources.iter().filter(|file| !stem(file).contains('_'));
-    let parts = |name: &str| sources.iter().filter(move |file| stem(file).starts_with(&format!("{name}_"))).cloned();
-    mains.map(|main| (stem(main), [main.clone()].into_iter().chain(parts(&stem(main))).collect())).collect()
+    let (parts, mains): (Vec<_>, Vec<_>) = sources.into_iter().partition(|file| stem(file).contains('_'));
+    let files = |main: PathBuf| {
+        let (name, prefix) = (stem(&main), format!("{}_", stem(&main)));
+        let parts = parts.iter().filter(|file| stem(file).starts_with(&prefix)).cloned();
+        (name, [main].into_iter().chain(parts).collect())
+    };
+    mains.into_iter().map(files).collect()
 }
 
 /// The C and C++ files of a folder.

@@ -28,7 +28,7 @@ struct client {
     chanson::conn_id conn;
     std::uint64_t ref = 1;
 
-    explicit client(chanson::hub &hub) : hub(hub), conn(hub.connect(NOW, "192.0.2.1:5000").value()) {}
+    explicit client(chanson::hub &of) : hub(of), conn(of.connect(NOW, "192.0.2.1:5000").value()) {}
     int open(std::string_view target = "/socket/websocket?vsn=2.0.0&name=ann") { return hub.open(NOW, conn, target).value().kind; }
     std::string say(std::string_view topic, std::string_view event, std::string_view payload = "{}") {
         const std::string text = std::string(R"(["1",")") + std::to_string(ref++) + R"(",")" + std::string(topic) + R"(",")" +
@@ -261,6 +261,57 @@ void other_threads_talk_by_remotes() {
     server.poll().value();
 }
 
+void clients_join_and_push() {
+    chanson::builder builder;
+    builder.mount(chanson::mount().serve(chanson::channel("room:*").on("echo", [](chanson::socket &socket, const chanson::event &event) {
+        return socket.reply(event.payload);
+    })));
+    chanson::server server = chanson::server::bind(builder, "127.0.0.1:0").value();
+    int joined = 0, replies = 0, aborted = 0;
+    chanson::client_config config;
+    config.url = "ws://" + server.address() + "/socket";
+    config.params = {{"name", "ann"}};
+    config.on_event = [&](chanson::client_ref &client, const chanson::client_event &event) {
+        if (event.kind() != CHANSON_CLIENT_JOINED) return;
+        joined++;
+        CHECK(event.topic() == "room:1" && client.is_joined(event.channel()));
+        // From inside a closure, too.
+        client.push(event.channel(), "echo", R"({"a":1})", [&](chanson::client_ref &, const chanson::client_event &reply) {
+            CHECK(reply.ok() && reply.payload().view() == R"({"a":1})");
+            replies++;
+        }).value();
+        throw std::runtime_error("joined");
+    };
+    auto captured = std::make_shared<int>(0);
+    {
+        chanson::client client = chanson::client::make(config).value();
+        const auto channel = client.join("room:1").value();
+        CHECK(!client.is_joined(channel) && client.channel("room:1") == channel && !client.thrown());
+        client.push(channel, "echo", R"({"b":2})", [&, captured](chanson::client_ref &, const chanson::client_event &) {
+            replies++;
+            throw 1;
+        }).value();
+        CHECK(client.push(channel, "echo", "{no json", [captured](chanson::client_ref &, const chanson::client_event &) {}).code() ==
+              CHANSON_ERR_JSON);
+        CHECK(captured.use_count() == 2);
+        while (replies < 2) {
+            client.poll(milliseconds(5)).value();
+            server.poll(milliseconds(5)).value();
+        }
+        CHECK(joined == 1 && captured.use_count() == 1 && client.fd() >= 0 && client.poll_timeout());
+        CHECK(client.thrown() && !client.thrown());
+        client.ping().value();
+        client.push(channel, "echo", {}, [&, captured](chanson::client_ref &none, const chanson::client_event &event) {
+            CHECK(!none && event.kind() == CHANSON_CLIENT_ABORTED);
+            CHECK(none.leave(event.channel()).code() == CHANSON_ERR_NULL);
+            aborted++;
+        }).value();
+    }
+    CHECK(aborted == 1 && captured.use_count() == 1);
+    config.url = "nowhere";
+    CHECK(!chanson::client::make(config));
+}
+
 } // namespace
 
 int main() {
@@ -270,5 +321,6 @@ int main() {
     what_is_refused_says_why();
     sessions_take_and_give_bytes();
     other_threads_talk_by_remotes();
+    clients_join_and_push();
     std::puts("OK");
 }

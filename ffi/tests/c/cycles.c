@@ -410,6 +410,103 @@ static void server_teardown(void) {
     }
 }
 
+/* --- client --- */
+
+/* What a client has heard. */
+struct heard {
+    size_t joined, replies, aborted, busy;
+    bool meddles; /* whether it tries what is refused inside of callbacks */
+};
+
+static void on_client_event(chanson_client *client, const chanson_client_event *event, void *user) {
+    struct heard *heard = user;
+    look_at(event->payload.data, event->payload.len);
+    look_at(event->text.data, event->text.len);
+    heard->joined += event->kind == CHANSON_CLIENT_JOINED;
+    if (heard->meddles) heard->busy += chanson_client_free(client) == CHANSON_ERR_BUSY;
+    if (heard->meddles) heard->busy += chanson_client_poll(client, 0) == CHANSON_ERR_BUSY;
+}
+
+static void on_reply(chanson_client *client, const chanson_client_event *event, void *user) {
+    struct heard *heard = user;
+    if (event->kind == CHANSON_CLIENT_REPLY) heard->replies++;
+    if (event->kind == CHANSON_CLIENT_ABORTED) heard->aborted++;
+    CHECK(event->kind == CHANSON_CLIENT_REPLY || event->kind == CHANSON_CLIENT_ABORTED);
+    CHECK(client || event->kind == CHANSON_CLIENT_ABORTED);
+}
+
+static chanson_client *client_of(chanson_server *server, struct heard *heard, uint64_t *channel) {
+    chanson_client_config config = chanson_client_config_default();
+    chanson_header name = {chanson_str_of("name"), chanson_str_of("ann")};
+    chanson_client *client;
+    char url[64];
+    sprintf(url, "ws://127.0.0.1:%u/socket", (unsigned)chanson_server_port(server));
+    config.url = url;
+    config.params = &name;
+    config.param_count = 1;
+    config.on_event = on_client_event;
+    config.user = heard;
+    OK(chanson_client_new(&config, &client));
+    OK(chanson_client_join_str(client, "room:1", NULL, channel));
+    OK(chanson_client_push_str(client, *channel, "hello", "{}", on_reply, heard));
+    OK(chanson_client_track_presence(client, *channel));
+    return client;
+}
+
+static void turn_both(chanson_server *server, chanson_client *client) {
+    OK(chanson_server_poll(server, 1));
+    OK(chanson_client_poll(client, 1));
+}
+
+static void client_cycles(size_t cycles) {
+    struct world world;
+    chanson_builder *builder = build(&world);
+    chanson_server *server;
+    OK(chanson_server_bind(builder, "127.0.0.1:0", NULL, &server));
+    OK(chanson_builder_free(builder));
+    for (size_t i = 0; i < cycles; i++) {
+        struct heard heard = {0, 0, 0, 0, i % 16 == 0};
+        uint64_t channel;
+        chanson_client *client = client_of(server, &heard, &channel);
+        while (heard.replies == 0) turn_both(server, client);
+        CHECK(heard.joined == 1 && chanson_client_is_joined(client, channel));
+        OK(chanson_client_push_str(client, channel, i % 2 ? "later" : "replace", "{}", on_reply, &heard));
+        if (i % 4 == 0) OK(chanson_client_leave(client, channel));
+        if (i % 3 == 0) {
+            OK(chanson_client_disconnect(client));
+            while (!chanson_client_is_settled(client)) turn_both(server, client);
+        }
+        OK(chanson_client_free(client));
+        CHECK(heard.replies + heard.aborted == 2 && (heard.busy > 0) == heard.meddles);
+    }
+    OK(chanson_server_free(server));
+    CHECK(world.made == world.dropped);
+}
+
+/* A client that is connecting, joining, joined, or has lost its server; who goes first. */
+static void client_teardown(void) {
+    for (int order = 0; order < 10; order++) {
+        struct world world;
+        struct heard heard = {0, 0, 0, 0, true};
+        chanson_builder *builder = build(&world);
+        chanson_server *server;
+        uint64_t channel;
+        OK(chanson_server_bind(builder, "127.0.0.1:0", NULL, &server));
+        OK(chanson_builder_free(builder));
+        chanson_client *client = client_of(server, &heard, &channel);
+        if (order / 2 == 1) OK(chanson_client_poll(client, 10));
+        while (order / 2 >= 2 && heard.replies == 0) turn_both(server, client);
+        if (order / 2 >= 2) OK(chanson_client_push_str(client, channel, "later", "{}", on_reply, &heard));
+        if (order / 2 == 3) turn_both(server, client);
+        if (order % 2) OK(chanson_server_free(server));
+        for (int i = 0; order / 2 == 4 && i < 3; i++) OK(chanson_client_poll(client, 20)); /* perhaps alone */
+        OK(chanson_client_free(client));
+        if (order % 2 == 0) OK(chanson_server_free(server));
+        CHECK(heard.replies + heard.aborted == (order / 2 >= 2 ? 2 : 1));
+        CHECK(world.made == world.dropped);
+    }
+}
+
 int main(int argc, char **argv) {
     size_t cycles = argc > 1 ? strtoul(argv[1], NULL, 10) : 10000;
     size_t over_sockets = argc > 2 ? strtoul(argv[2], NULL, 10) : cycles;
@@ -419,6 +516,8 @@ int main(int argc, char **argv) {
     endpoint_teardown();
     server_cycles(over_sockets);
     server_teardown();
+    client_cycles(over_sockets);
+    client_teardown();
     printf("OK\n");
     return 0;
 }

@@ -238,6 +238,35 @@ fn game(eye: Eye) {
     while player.0.read().is_ok() {}
 }
 
+/// The client talks in the rooms server, and hears itself.
+fn client(eye: Eye) {
+    let Some(server) = example(eye, "rooms", &[]) else { return };
+    let (_, sources) = examples().into_iter().find(|(example, _)| example == "client").unwrap();
+    let Some(binary) = eye.build("client", &sources) else { return };
+    let mut other = Client::join(server.address(), "room:lobby");
+    let mut command = eye.command(&binary);
+    command.arg("--url").arg(format!("ws://{}/socket", server.address())).args(["--topic", "room:lobby"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (said, told) = (read_all(child.stdout.take().unwrap()), read_all(child.stderr.take().unwrap()));
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"good \"morning\"\n\nlong ").unwrap();
+    // What others say while it is typed: it has joined by then, since it is heard.
+    other.hears(|text| text.contains(r#"{"body":"good \"morning\""}"#));
+    other.say("room:lobby", "new_msg", r#"{"body":"from elsewhere"}"#);
+    stdin.write_all(&[b'x'; 5000]).unwrap();
+    stdin.write_all(b"\x01\nlast, without an end").unwrap();
+    other.hears(|text| text.contains(r"xx\u0001"));
+    drop(stdin);
+    let status = ended(&mut child);
+    let (said, told) = (said.join().unwrap(), told.join().unwrap());
+    assert!(status.success(), "{status}\n{said}\n{told}");
+    assert!(told.contains("-- joined room:lobby"), "{told}");
+    for wanted in [r#"new_msg {"body":"good \"morning\""}"#, "from elsewhere", "last, without an end"] {
+        assert!(said.contains(wanted), "{wanted} is not in {said}");
+    }
+    server.ends_well();
+}
+
 macro_rules! under_each_eye {
     ($($test:ident)*) => {
         mod under_sanitizers {$(
@@ -260,4 +289,5 @@ under_each_eye! {
     closures
     rooms
     game
+    client
 }
