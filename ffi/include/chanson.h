@@ -582,8 +582,8 @@ typedef struct chanson_backoff {
     uint32_t jitter_percent;
 } chanson_backoff;
 
-// What happened to a client. Borrowed until the callback returns; later versions may add fields at its end, and kinds, which
-// are to be ignored.
+// What happened to a client. Borrowed until the callback returns; later versions may add fields at its end, and kinds: ignore
+// those that you do not know.
 typedef struct chanson_client_event {
     // A `chanson_client_event_kind`.
     int32_t kind;
@@ -979,7 +979,8 @@ chanson_code chanson_client_set_param(struct chanson_client *client, const char 
 chanson_code chanson_client_set_auth_token(struct chanson_client *client, const char *token);
 
 // Joins a topic with a payload for the server: `JOINED` or `JOIN_FAILED` follows. `*channel` (may be NULL) is its id until
-// `CLOSED`. Without a connection it is joined when there is one. A channel that has the topic already is left (`REPLACED`).
+// `CLOSED`; 0 is an id as any other, `CHANSON_NO_CHANNEL` is none. Without a connection it is joined when there is one. A
+// channel that has the topic already is left (`REPLACED`).
 //
 // `CHANSON_ERR_FULL`, `…_TOO_LARGE`, `…_JSON`, `…_BINARY` for bytes on `vsn` 1, `…_NOT_ALLOWED` for the topic `phoenix`.
 chanson_code chanson_client_join(struct chanson_client *client,

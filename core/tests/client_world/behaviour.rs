@@ -128,7 +128,7 @@ fn a_channel_that_is_given_up_says_so() {
         world.events_now()
     };
     let failed = Event::JoinFailed { channel, error: JoinError::Refused(payload(&json!({}))) };
-    assert_eq!(refuse(&mut world, "1"), [failed.clone()], "there is one more try");
+    assert_eq!(refuse(&mut world, "1"), std::slice::from_ref(&failed), "there is one more try");
     world.run_for(100);
     assert_eq!(refuse(&mut world, "2"), [failed.clone(), Event::GaveUp { channel }]);
     world.sent_now();

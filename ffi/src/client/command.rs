@@ -102,7 +102,8 @@ pub unsafe extern "C" fn chanson_client_set_auth_token(
 // --- channels ---
 
 /// Joins a topic with a payload for the server: `JOINED` or `JOIN_FAILED` follows. `*channel` (may be NULL) is its id until
-/// `CLOSED`. Without a connection it is joined when there is one. A channel that has the topic already is left (`REPLACED`).
+/// `CLOSED`; 0 is an id as any other, `CHANSON_NO_CHANNEL` is none. Without a connection it is joined when there is one. A
+/// channel that has the topic already is left (`REPLACED`).
 ///
 /// `CHANSON_ERR_FULL`, `…_TOO_LARGE`, `…_JSON`, `…_BINARY` for bytes on `vsn` 1, `…_NOT_ALLOWED` for the topic `phoenix`.
 #[unsafe(no_mangle)]

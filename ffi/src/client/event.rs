@@ -87,8 +87,8 @@ pub enum chanson_client_reason {
 
 use chanson_client_reason::*;
 
-/// What happened to a client. Borrowed until the callback returns; later versions may add fields at its end, and kinds, which
-/// are to be ignored.
+/// What happened to a client. Borrowed until the callback returns; later versions may add fields at its end, and kinds: ignore
+/// those that you do not know.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct chanson_client_event {
