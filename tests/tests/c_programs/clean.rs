@@ -117,7 +117,11 @@ fn ended(child: &mut Child) -> std::process::ExitStatus {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
         }
-        assert!(Instant::now() < deadline, "it does not end");
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("it does not end");
+        }
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -132,7 +136,7 @@ fn read_all(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
 }
 
 /// Nothing takes that long unless it is broken, even under valgrind on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A client that joined a topic.
 struct Client(WebSocket<TcpStream>);
@@ -199,7 +203,7 @@ fn example(eye: Eye, name: &str, arguments: &[&str]) -> Option<Program> {
 
 fn cycles(eye: Eye) {
     // Valgrind is fifty times slower.
-    let count = if eye == Eye::Sanitizers { ["10000", "10000"] } else { ["2000", "200"] };
+    let count = if eye == Eye::Sanitizers { ["10000", "10000"] } else { ["1000", "50"] };
     test_program(eye, "cycles", &count);
 }
 
