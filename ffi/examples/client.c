@@ -142,7 +142,8 @@ int main(int argc, char **argv) {
         else if (valued && !strcmp(argv[i], "--event")) talk.event = argv[i + 1];
         else if (valued && !strcmp(argv[i], "--name")) name.value = chanson_str_of(argv[i + 1]);
         else {
-            fprintf(stderr, "usage: client [--url ws://127.0.0.1:4000/socket] [--topic room:lobby] [--event new_msg] [--name you]\n");
+            fprintf(stderr, "usage: client [--url ws://127.0.0.1:4000/socket] [--topic room:lobby] [--event new_msg]"
+                            " [--name you]\n");
             return 2;
         }
     }

@@ -10,8 +10,8 @@
  * - A handle must not be destroyed from inside one of its own closures. One that is stays, with its closures, for ever: a leak
  *   is the lesser evil.
  * - No exception leaves a closure: one that tries becomes CHANSON_CRASH, as if the handler had panicked; it ends that join (or
- *   refuses that connection, ...) and nothing else. A client keeps it for `thrown`. Nothing here throws but `result::value()` if CHANSON_EXCEPTIONS is defined,
- *   and std::bad_alloc. It compiles with -fno-exceptions, too.
+ *   refuses that connection, ...) and nothing else. A client keeps it for `thrown`. Nothing here throws but `result::value()`
+ *   if CHANSON_EXCEPTIONS is defined, and std::bad_alloc. It compiles with -fno-exceptions, too.
  * - What fails answers with a `result`. Text goes in as std::string_view and comes out as one, which is borrowed as long as
  *   the function of chanson.h says that is named beside it. Time is std::chrono.
  * - `raw()` is the handle of chanson.h, for what is not here.
@@ -331,9 +331,13 @@ class connect : detail::lent {
 public:
     explicit connect(chanson_connect *raw) noexcept : raw_(raw) {}
 
-    [[nodiscard]] std::optional<std::string_view> param(const std::string &name) const { return get(&chanson_connect_param, name); }
+    [[nodiscard]] std::optional<std::string_view> param(const std::string &name) const {
+        return get(&chanson_connect_param, name);
+    }
     // A header of the upgrade request, its name in any case.
-    [[nodiscard]] std::optional<std::string_view> header(const std::string &name) const { return get(&chanson_connect_header, name); }
+    [[nodiscard]] std::optional<std::string_view> header(const std::string &name) const {
+        return get(&chanson_connect_header, name);
+    }
     [[nodiscard]] std::optional<std::string_view> auth_token() const { return get(&chanson_connect_auth_token); }
     [[nodiscard]] std::optional<std::string_view> peer() const { return get(&chanson_connect_peer); }
     [[nodiscard]] std::string_view path() const { return get(&chanson_connect_path).value_or(std::string_view()); }
@@ -437,8 +441,12 @@ public:
 
     [[nodiscard]] std::string_view topic() const { return get(&chanson_socket_topic).value_or(std::string_view()); }
     [[nodiscard]] std::string_view join_ref() const { return get(&chanson_socket_join_ref).value_or(std::string_view()); }
-    [[nodiscard]] std::optional<std::string_view> param(const std::string &name) const { return get(&chanson_socket_param, name); }
-    [[nodiscard]] std::optional<std::string_view> assign(const std::string &name) const { return get(&chanson_socket_assign, name); }
+    [[nodiscard]] std::optional<std::string_view> param(const std::string &name) const {
+        return get(&chanson_socket_param, name);
+    }
+    [[nodiscard]] std::optional<std::string_view> assign(const std::string &name) const {
+        return get(&chanson_socket_assign, name);
+    }
     result<void> set_assign(const std::string &name, std::string_view value) {
         return checked(chanson_socket_set_assign(raw_, name.c_str(), detail::str(value)));
     }
@@ -524,8 +532,12 @@ public:
     }
     result<void> close(std::uint16_t code = 1000) { return checked(chanson_raw_close(raw_, code)); }
     [[nodiscard]] conn_id conn() const noexcept { return chanson_raw_conn(raw_); }
-    [[nodiscard]] std::optional<std::string_view> param(const std::string &name) const { return get(&chanson_raw_param, name); }
-    [[nodiscard]] std::optional<std::string_view> assign(const std::string &name) const { return get(&chanson_raw_assign, name); }
+    [[nodiscard]] std::optional<std::string_view> param(const std::string &name) const {
+        return get(&chanson_raw_param, name);
+    }
+    [[nodiscard]] std::optional<std::string_view> assign(const std::string &name) const {
+        return get(&chanson_raw_assign, name);
+    }
     [[nodiscard]] chanson_raw *raw() const noexcept { return raw_; }
 
 private:
@@ -748,8 +760,12 @@ public:
         return *this;
     }
     mount &max_message(std::size_t bytes) { return set([&](auto &config) { config.max_message = bytes; }); }
-    mount &idle_timeout(milliseconds limit) { return set([&](auto &config) { config.idle_timeout_ms = detail::count(limit); }); }
-    mount &ticket_limit(milliseconds limit) { return set([&](auto &config) { config.ticket_limit_ms = detail::count(limit); }); }
+    mount &idle_timeout(milliseconds limit) {
+        return set([&](auto &config) { config.idle_timeout_ms = detail::count(limit); });
+    }
+    mount &ticket_limit(milliseconds limit) {
+        return set([&](auto &config) { config.ticket_limit_ms = detail::count(limit); });
+    }
     mount &max_joins(std::size_t count) { return set([&](auto &config) { config.max_joins = count; }); }
     mount &rate(std::uint32_t burst, std::uint32_t per_second, bool disconnects = false) {
         return set([&](auto &config) {
@@ -1002,7 +1018,8 @@ public:
         return conn;
     }
     // It wants to be upgraded; the answer says `OPEN`, `REFUSE` or `PENDING`, and is borrowed until the next call.
-    result<chanson_output> open(milliseconds now, conn_id conn, std::string_view target, const std::vector<header> &headers = {}) {
+    result<chanson_output> open(milliseconds now, conn_id conn, std::string_view target,
+                                const std::vector<header> &headers = {}) {
         return ask(&chanson_hub_open, now, conn, "GET", target, headers, {});
     }
     // It requests something else; the answer says `RESPOND` or `PENDING`.
@@ -1016,7 +1033,9 @@ public:
     result<void> binary(milliseconds now, conn_id conn, std::string_view bytes) {
         return checked(chanson_hub_binary(raw(), detail::count(now), conn, bytes.data(), bytes.size()));
     }
-    result<void> alive(milliseconds now, conn_id conn) { return checked(chanson_hub_alive(raw(), detail::count(now), conn)); }
+    result<void> alive(milliseconds now, conn_id conn) {
+        return checked(chanson_hub_alive(raw(), detail::count(now), conn));
+    }
     // The transport is gone.
     result<void> close(milliseconds now, conn_id conn, std::uint16_t code = 1006) {
         return checked(chanson_hub_close(raw(), detail::count(now), conn, code));
@@ -1181,7 +1200,9 @@ public:
         const chanson_accept made{sizeof(chanson_accept), detail::str(accept.id), assigns.data(), assigns.size()};
         return taken(chanson_remote_answer_connect(raw(), ticket, &made));
     }
-    result<void> refuse_connect(ticket_id ticket) const { return taken(chanson_remote_answer_connect(raw(), ticket, nullptr)); }
+    result<void> refuse_connect(ticket_id ticket) const {
+        return taken(chanson_remote_answer_connect(raw(), ticket, nullptr));
+    }
     result<void> answer_request(ticket_id ticket, const response &response) const {
         const auto headers = detail::headers(response.headers);
         const chanson_response made = detail::response_of(response, headers);
@@ -1264,7 +1285,9 @@ public:
     explicit client_event(const chanson_client_event &raw) noexcept : raw_(raw) {}
 
     // A kind that is none of these is to be ignored.
-    [[nodiscard]] chanson_client_event_kind kind() const noexcept { return static_cast<chanson_client_event_kind>(raw_.kind); }
+    [[nodiscard]] chanson_client_event_kind kind() const noexcept {
+        return static_cast<chanson_client_event_kind>(raw_.kind);
+    }
     [[nodiscard]] chanson_client_reason reason() const noexcept { return static_cast<chanson_client_reason>(raw_.reason); }
     [[nodiscard]] std::uint64_t channel() const noexcept { return raw_.channel; }
     [[nodiscard]] std::uint64_t push() const noexcept { return raw_.push; }
@@ -1334,8 +1357,8 @@ public:
         if (code != CHANSON_OK) return refusal{code, chanson_client_error(raw())};
         return push;
     }
-    // The same; its one end is told to `on_reply`, `(client_ref &, const client_event &)`: `CHANSON_CLIENT_REPLY`, `..._TIMEOUT`
-    // or `..._ABORTED`. As the client is destroyed it is called, too, with a `client_ref` that is none.
+    // The same; its one end is told to `on_reply`, `(client_ref &, const client_event &)`: `CHANSON_CLIENT_REPLY`,
+    // `..._TIMEOUT` or `..._ABORTED`. As the client is destroyed it is called, too, with a `client_ref` that is none.
     template <class F>
     result<std::uint64_t> push(std::uint64_t channel, std::string_view event, payload payload, F on_reply) {
         auto call = std::make_unique<detail::reply_call>(detail::reply_call{std::move(on_reply), self().calls()});
@@ -1366,7 +1389,9 @@ public:
     result<void> set_param(const std::string &name, const std::string &value) {
         return checked(chanson_client_set_param(raw(), name.c_str(), value.c_str()));
     }
-    result<void> set_auth_token(const std::string &token) { return checked(chanson_client_set_auth_token(raw(), token.c_str())); }
+    result<void> set_auth_token(const std::string &token) {
+        return checked(chanson_client_set_auth_token(raw(), token.c_str()));
+    }
     [[nodiscard]] bool is_connected() const noexcept { return chanson_client_is_connected(raw()); }
     // Whether it has no socket and is opening none.
     [[nodiscard]] bool is_settled() const noexcept { return chanson_client_is_settled(raw()); }
@@ -1475,7 +1500,8 @@ public:
     result<void> poll(milliseconds timeout = milliseconds(0)) {
         const auto most = std::numeric_limits<std::int32_t>::max();
         const auto wait = detail::count(timeout);
-        return checked(chanson_client_poll(raw(), wait > static_cast<std::uint64_t>(most) ? most : static_cast<std::int32_t>(wait)));
+        const bool longer = wait > static_cast<std::uint64_t>(most);
+        return checked(chanson_client_poll(raw(), longer ? most : static_cast<std::int32_t>(wait)));
     }
     // In how long the next turn is due at the latest, even if nothing happens.
     [[nodiscard]] std::optional<milliseconds> poll_timeout() {
@@ -1486,7 +1512,9 @@ public:
     // Becomes readable when a turn is due because something happened; -1 where there is none.
     [[nodiscard]] int fd() const noexcept { return chanson_client_fd(raw()); }
     // What a closure threw first since this was asked last: there is no join of ours to end with it.
-    [[nodiscard]] std::exception_ptr thrown() noexcept { return calls() ? std::exchange(calls()->thrown, nullptr) : nullptr; }
+    [[nodiscard]] std::exception_ptr thrown() noexcept {
+        return calls() ? std::exchange(calls()->thrown, nullptr) : nullptr;
+    }
     [[nodiscard]] chanson_client *raw() const noexcept { return raw_.get(); }
 
 private:
