@@ -870,8 +870,8 @@ typedef struct chanson_stats {
 typedef struct chanson_server_config {
     // `sizeof(chanson_server_config)`; set by `chanson_server_config_default`.
     size_t size;
-    // Time limits at byte level, and what happens to peers that do not read.
-    struct chanson_endpoint_config endpoint;
+    // Time limits at byte level, and what happens to peers that do not read; copied. NULL: the defaults.
+    const struct chanson_endpoint_config *endpoint;
     // How long a shutdown waits for peers to take what they are owed and to say goodbye, in milliseconds. 5 s.
     uint64_t drain_ms;
     // Connections that the operating system keeps until they are accepted. 1024.

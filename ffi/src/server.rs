@@ -32,8 +32,8 @@ impl Opaque for chanson_server {
 pub struct chanson_server_config {
     /// `sizeof(chanson_server_config)`; set by `chanson_server_config_default`.
     pub size: usize,
-    /// Time limits at byte level, and what happens to peers that do not read.
-    pub endpoint: chanson_endpoint_config,
+    /// Time limits at byte level, and what happens to peers that do not read; copied. NULL: the defaults.
+    pub endpoint: *const chanson_endpoint_config,
     /// How long a shutdown waits for peers to take what they are owed and to say goodbye, in milliseconds. 5 s.
     pub drain_ms: u64,
     /// Connections that the operating system keeps until they are accepted. 1024.
@@ -52,7 +52,7 @@ pub extern "C" fn chanson_server_config_default() -> chanson_server_config {
     let config = Config::default();
     chanson_server_config {
         size: size_of::<chanson_server_config>(),
-        endpoint: chanson_endpoint_config_default(),
+        endpoint: std::ptr::null(),
         drain_ms: u64::try_from(config.drain.as_millis()).unwrap_or(u64::MAX),
         backlog: config.backlog,
         accepts_per_turn: u32::try_from(config.accepts_per_turn).unwrap_or(u32::MAX),
@@ -81,7 +81,10 @@ pub unsafe extern "C" fn chanson_server_bind(
             if !config.is_null() {
                 given = read_sized(config, given)?;
             }
-            let endpoint = read_sized(&raw const given.endpoint, chanson_endpoint_config_default())?;
+            let mut endpoint = chanson_endpoint_config_default();
+            if !given.endpoint.is_null() {
+                endpoint = read_sized(given.endpoint, endpoint)?;
+            }
             let config = Config::default()
                 .with_endpoint(endpoint.config())
                 .with_drain(Duration::from_millis(given.drain_ms))

@@ -414,6 +414,17 @@ fn functions_without_a_handle_take_nothing() {
         }
         let config = chanson_config { size: 0, ..chanson_config_for_connections(10) };
         assert!(chanson_builder_new(&config).is_null(), "no size");
+
+        let builder = chanson_builder_new(null());
+        let endpoint = chanson_endpoint_config { size: 0, ..chanson_endpoint_config_default() };
+        let config = chanson_server_config { endpoint: &endpoint, ..chanson_server_config_default() };
+        let mut server = null_mut();
+        let address = c"127.0.0.1:0".as_ptr();
+        assert_eq!(chanson_server_bind(builder, address, &config, &mut server), CHANSON_ERR_ARGUMENT);
+        let nowhere = c"192.0.2.1:1".as_ptr();
+        assert_eq!(chanson_server_bind(builder, nowhere, null(), &mut server), CHANSON_ERR_IO);
+        assert!(server.is_null() && !read_c(chanson_builder_error(builder)).is_empty());
+        assert_eq!(chanson_builder_free(builder), OK);
     }
 }
 
