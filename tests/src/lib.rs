@@ -9,6 +9,7 @@
 //!
 //! Where we differ from the recorded server on purpose, [`expect`] holds what ours does instead, and why.
 
+pub mod c;
 pub mod client;
 pub mod expect;
 pub mod fuzz;
