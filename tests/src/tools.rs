@@ -2,9 +2,10 @@
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
@@ -36,8 +37,18 @@ impl Rooms {
     /// # Panics
     /// When it does not say where it listens.
     pub fn start_binary(binary: &Path, flags: &[&str]) -> Self {
+        Self::start_on(0, binary, flags)
+    }
+
+    /// Starts that program as a server on that port; 0 is any. (The program may be an interpreter, with a script as its first
+    /// flag.)
+    ///
+    /// # Panics
+    /// When it does not say where it listens.
+    pub fn start_on(port: u16, binary: &Path, flags: &[&str]) -> Self {
         let mut command = Command::new(binary);
-        command.args(["--port", "0"]).args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(flags).arg("--port").arg(port.to_string());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}", binary.display()));
         let stderr = kept(child.stderr.take().expect("it is piped"));
         let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
@@ -80,7 +91,7 @@ impl Drop for Rooms {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("the rooms server's stderr:\n{}", self.stderr());
+            eprintln!("the stderr of {}:\n{}", self.binary.display(), self.stderr());
         }
     }
 }
@@ -89,10 +100,9 @@ impl Rooms {
     /// The same server once more and on the same port, when `end` has ended this one.
     #[must_use]
     pub fn again(self, end: impl Fn(Self)) -> Self {
-        let (binary, mut flags, port) = (self.binary.clone(), self.flags.clone(), self.address.port().to_string());
+        let (binary, flags, port) = (self.binary.clone(), self.flags.clone(), self.address.port());
         end(self);
-        flags.extend(["--port".to_owned(), port]);
-        Self::start_binary(&binary, &flags.iter().map(String::as_str).collect::<Vec<_>>())
+        Self::start_on(port, &binary, &flags.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Ends it as an operator would (SIGTERM) or, where there are no signals, at once; waits until it has ended.
@@ -154,6 +164,18 @@ pub fn rooms(host: Host) -> Option<&'static Path> {
 /// # Panics
 /// When it cannot be built.
 pub fn example(package: &str, name: &str) -> PathBuf {
+    build(package, "--example", name)
+}
+
+/// Builds a program of a package of this workspace, with the profile and into the folder of the running test.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn program(package: &str, name: &str) -> PathBuf {
+    build(package, "--bin", name)
+}
+
+fn build(package: &str, kind: &str, name: &str) -> PathBuf {
     let exe = env::current_exe().expect("a test has a path");
     let target = target();
     let profile = exe.strip_prefix(&target).expect("an ancestor").components().next().expect("a profile's folder");
@@ -162,7 +184,7 @@ pub fn example(package: &str, name: &str) -> PathBuf {
         Some(profile) => profile,
     };
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "-p", package, "--example", name, "--profile", profile, "--message-format=json"]);
+    cargo.args(["build", "-p", package, kind, name, "--profile", profile, "--message-format=json"]);
     cargo.arg("--target-dir").arg(&target).current_dir(workspace()).stderr(Stdio::piped());
     let built = cargo.output().expect("cargo runs");
     let messages = String::from_utf8_lossy(&built.stdout);
@@ -170,6 +192,19 @@ pub fn example(package: &str, name: &str) -> PathBuf {
     let executable = artifacts.filter(|artifact| artifact.target.name == name).find_map(|artifact| artifact.executable);
     let errors = || String::from_utf8_lossy(&built.stderr).into_owned();
     executable.filter(|_| built.status.success()).unwrap_or_else(|| panic!("cargo cannot build {name}:\n{}", errors()))
+}
+
+/// A port that nobody listens on, for a server that others are told of before it runs. It is none of those that the system
+/// gives to whoever asks for any.
+///
+/// # Panics
+/// When there is none.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run at the same time begin at different ports.
+    let first = (std::process::id() % 1000) as u16 * 12;
+    let mut ports = (0..12_000).map(|_| 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("one of so many ports is free")
 }
 
 /// A program that is not part of the workspace, looked for in PATH. `None` when it is not there (see [`skipped`]).
