@@ -1,0 +1,1 @@
+//! How the parties reach each other: requests described, and performed by drivers.

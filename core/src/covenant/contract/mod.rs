@@ -1,0 +1,1 @@
+//! What client and server agree on: channels and procedures as Rust types.

@@ -1,0 +1,12 @@
+//! Covenant: typed channels with parameters, procedures, and a Sidekick that holds the sockets.
+//!
+//! The second protocol of this crate, spoken by the npm packages `@covenant-rpc/client`, `/server` and `/core`. Nothing
+//! here does I/O: the state machines say what to ask of whom, a driver (or a test) carries it there and back.
+//!
+//! - [`contract`]: channels and procedures as Rust types, their params, faults and validation errors.
+//! - [`server`]: answers the requests of clients and of the Sidekick.
+//! - [`connection`]: who reaches whom and how; the requests that travel between the parties, described and not performed.
+
+pub mod connection;
+pub mod contract;
+pub mod server;

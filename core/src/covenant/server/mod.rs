@@ -1,0 +1,1 @@
+//! The server: answers the requests of clients and of the Sidekick.
