@@ -1,1 +1,10 @@
-//! How the parties reach each other: requests described, and performed by drivers.
+//! How the parties reach each other.
+//!
+//! Nothing here does I/O. A connection says of each request either that it is done (there is nobody to tell, or the other
+//! party is in this program) or which [`Post`] a driver has to perform; the answer to that it then reads.
+
+mod post;
+mod url;
+
+pub use self::post::{Answer, CallError, Headers, Post};
+pub use self::url::{Url, UrlError};
