@@ -6,8 +6,10 @@
 //! - [`contract`]: channels and procedures as Rust types, their params, faults and validation errors.
 //! - [`server`]: answers the requests of clients and of the Sidekick.
 //! - [`protocol`]: the messages between client, sidekick and server.
+//! - [`client`]: asks for tokens and procedures, subscribes, sends, listens, and comes back after a loss.
 //! - [`connection`]: who reaches whom and how; the requests that travel between the parties, described and not performed.
 
+pub mod client;
 pub mod connection;
 pub mod contract;
 pub mod protocol;

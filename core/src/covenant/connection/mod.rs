@@ -3,8 +3,14 @@
 //! Nothing here does I/O. A connection says of each request either that it is done (there is nobody to tell, or the other
 //! party is in this program) or which [`Post`] a driver has to perform; the answer to that it then reads.
 
+mod client_to_server;
+mod client_to_sidekick;
 mod post;
 mod url;
 
+pub use self::client_to_server::{ClientToServer, DirectClientToServer, HttpClientToServer};
+pub use self::client_to_sidekick::{
+    ClientToSidekick, EmptyClientToSidekick, HttpClientToSidekick, MessagesToSidekick, Reach,
+};
 pub use self::post::{Answer, CallError, Headers, Post};
 pub use self::url::{Url, UrlError};
