@@ -8,6 +8,9 @@
 //! - [`protocol`]: the messages between client, sidekick and server.
 //! - [`connection`]: who reaches whom and how; the requests that travel between the parties, described and not performed.
 
+//!
+//! A module uses only those above it in: `contract`, `protocol`, `connection`, then the parties.
+
 pub mod connection;
 pub mod contract;
 pub mod protocol;

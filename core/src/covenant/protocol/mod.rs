@@ -29,14 +29,13 @@
 
 mod error;
 mod fields;
-mod params;
 mod posts;
 mod socket;
 
 pub use self::error::{ChannelError, DecodeError};
-pub use self::params::{Fault, Params};
 pub use self::posts::{ConnectionPayload, ForwardedMessage, ResourceUpdate, ServerMessage};
 pub use self::socket::{Incoming, Outgoing};
+use super::contract::{Fault, Params};
 
 #[cfg(test)]
 mod tests;
