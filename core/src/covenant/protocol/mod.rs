@@ -35,7 +35,7 @@ mod posts;
 mod requests;
 mod socket;
 
-pub use self::error::{ChannelError, DecodeError};
+pub use self::error::{ChannelError, DecodeError, MessageError};
 pub use self::posts::{ConnectionPayload, ForwardedMessage, ResourceUpdate, ServerMessage};
 pub use self::requests::{ConnectionRequest, ConnectionResponse, ProcedureRequest, ProcedureResponse};
 pub use self::socket::{Incoming, Outgoing};
