@@ -89,6 +89,8 @@
 pub mod client;
 mod conns;
 mod door;
+#[cfg(feature = "covenant")]
+pub mod http;
 mod server;
 mod sys;
 mod threads;

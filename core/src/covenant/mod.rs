@@ -9,6 +9,9 @@
 //! - [`client`]: asks for tokens and procedures, subscribes, sends, listens, and comes back after a loss.
 //! - [`connection`]: who reaches whom and how; the requests that travel between the parties, described and not performed.
 
+//!
+//! A module uses only those above it in: `contract`, `protocol`, `connection`, then the parties.
+
 pub mod client;
 pub mod connection;
 pub mod contract;

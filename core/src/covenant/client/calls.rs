@@ -2,14 +2,16 @@
 //!
 //! Source: `@covenant-rpc/client` 2.1.0 `interfaces/http.js`. As there the body counts and not the status.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
 
 use super::timers::{Due, Timer};
 use super::{CallId, Client, CommandError, Event, ListenId, Output, ProcedureError, Returned, Token};
-use crate::covenant::connection::{Answer, CallError};
-use crate::covenant::contract::{ChannelError, Fault, Params};
+use crate::covenant::connection::{Answer, CallError, Post};
+use crate::covenant::contract::{Fault, Params};
+use crate::covenant::protocol::{
+    ChannelError, ConnectionRequest, ConnectionResponse, ProcedureRequest, ProcedureResponse,
+};
 use crate::wire::ion::{self, Raw, RawBuf};
 
 /// What is asked for.
@@ -34,9 +36,14 @@ pub(super) struct Wish {
 }
 
 impl Wish {
-    pub(super) fn error(&self, fault: Fault, message: impl Into<String>) -> ChannelError {
-        let (channel, params) = (self.channel.to_string(), self.params.clone());
+    pub(super) fn error(&self, fault: Fault, message: impl Into<Cow<'static, str>>) -> ChannelError<'static> {
+        let (channel, params) = (self.channel.to_string().into(), self.params.clone());
         ChannelError { channel, params, fault, message: message.into() }
+    }
+
+    fn request(&self) -> ConnectionRequest<'_> {
+        let (channel, params) = ((&*self.channel).into(), self.params.clone());
+        ConnectionRequest { channel, params, data: Some(self.data.as_raw()) }
     }
 }
 
@@ -80,28 +87,26 @@ impl Purpose {
 impl Client {
     /// Asks for a token.
     pub(super) fn ask_token(&mut self, purpose: fn(Wish) -> Purpose, wish: Wish) -> Result<CallId, CommandError> {
-        let body = ConnectBody { channel: &wish.channel, params: &wish.params, data: wish.data.as_raw() };
-        let body = self.encode(&body)?;
+        let body = self.check(wish.request().encode())?;
         let post = self.config.server.connect(body);
         Ok(self.call(purpose(wish), post))
     }
 
     /// Asks for a token once more; it could be asked for before.
     pub(super) fn ask_again(&mut self, token: Token, wish: Wish) {
-        let body = ConnectBody { channel: &wish.channel, params: &wish.params, data: wish.data.as_raw() };
-        let body = self.encode(&body).expect("it was written before, when the token was asked for first");
+        let body = wish.request().encode().expect("it was written before, when the token was asked for first");
         let post = self.config.server.connect(body);
         self.call(Purpose::Renew(token, wish), post);
     }
 
     /// Calls a procedure.
     pub(super) fn run(&mut self, purpose: Purpose, procedure: &str, inputs: Raw<'_>) -> Result<CallId, CommandError> {
-        let body = self.encode(&ProcedureBody { procedure, inputs })?;
+        let body = self.check(ProcedureRequest { procedure: procedure.into(), inputs: Some(inputs) }.encode())?;
         let post = self.config.server.procedure(body);
         Ok(self.call(purpose, post))
     }
 
-    fn call(&mut self, purpose: Purpose, post: crate::covenant::connection::Post) -> CallId {
+    fn call(&mut self, purpose: Purpose, post: Post) -> CallId {
         let id = CallId(self.next_id());
         let mut timer = None;
         self.timers.set(&mut timer, self.now, self.config.call_timeout, Due::Call(id));
@@ -111,13 +116,12 @@ impl Client {
         id
     }
 
-    pub(super) fn encode(&self, value: &impl Serialize) -> Result<String, CommandError> {
-        let max = self.config.capacity.send_bytes;
-        let text = ion::to_string(value).map_err(|_| CommandError::NotIon)?;
-        if text.len() > max {
-            return Err(CommandError::TooLarge { len: text.len(), max });
+    fn check(&self, body: Result<String, ion::Error>) -> Result<String, CommandError> {
+        let (body, max) = (body.map_err(|_| CommandError::NotIon)?, self.config.capacity.send_bytes);
+        if body.len() > max {
+            return Err(CommandError::TooLarge { len: body.len(), max });
         }
-        Ok(text)
+        Ok(body)
     }
 
     /// A request has come to its end.
@@ -152,57 +156,13 @@ impl Client {
     }
 }
 
-#[derive(Serialize)]
-struct ConnectBody<'a> {
-    channel: &'a str,
-    params: &'a Params,
-    data: Raw<'a>,
-}
-
-#[derive(Serialize)]
-struct ProcedureBody<'a> {
-    procedure: &'a str,
-    inputs: Raw<'a>,
-}
-
-/// `channelConnectionResponseSchema`.
-#[derive(Deserialize)]
-struct ConnectAnswer {
-    result: ConnectResult,
-}
-
-#[derive(Deserialize)]
-struct ConnectResult {
-    #[serde(rename = "type")]
-    kind: String,
-    token: Option<String>,
-    error: Option<ChannelError>,
-}
-
-/// `procedureResponseSchema`.
-#[derive(Deserialize)]
-struct ProcedureAnswer {
-    status: String,
-    data: Option<RawBuf>,
-    resources: Option<Vec<Box<str>>>,
-    error: Option<ErrorAnswer>,
-}
-
-#[derive(Deserialize)]
-struct ErrorAnswer {
-    message: String,
-    code: f64,
-}
-
-fn read_token(wish: &Wish, result: Result<&Answer, CallError>) -> Result<String, ChannelError> {
+fn read_token(wish: &Wish, result: Result<&Answer, CallError>) -> Result<String, ChannelError<'static>> {
     let failed = |what: String| wish.error(Fault::Server, format!("Unknown error connecting to channel: {what}"));
     let answer = result.map_err(|error| failed(error.to_string()))?;
-    let text = text(answer).map_err(&failed)?;
-    match ion::from_str(text).map(|ConnectAnswer { result }| result) {
-        Ok(ConnectResult { kind, token: Some(token), .. }) if kind == "OK" => Ok(token),
-        Ok(ConnectResult { kind, error: Some(error), .. }) if kind == "ERROR" => Err(error),
-        _ if Raw::new(text).is_err() => Err(failed(status(answer))),
-        _ => Err(wish.error(Fault::Server, format!("Bad response from server: {}", shown(text)))),
+    let text = text(answer).map_err(failed)?;
+    match ConnectionResponse::decode(text) {
+        Ok(response) => response.result.map(Cow::into_owned).map_err(ChannelError::into_owned),
+        Err(_) => Err(wish.error(Fault::Server, format!("Bad response from server: {}", shown(text)))),
     }
 }
 
@@ -210,27 +170,20 @@ fn read_returned(result: Result<&Answer, CallError>) -> Result<Returned, Procedu
     let failed = |what: String| ProcedureError::new(400, format!("Unknown error fetching from the server: {what}"));
     let answer = result.map_err(|error| failed(error.to_string()))?;
     let text = text(answer).map_err(failed)?;
-    match ion::from_str(text) {
-        Ok(ProcedureAnswer { status, data, resources: Some(resources), .. }) if status == "OK" => {
-            Ok(Returned { data: data.unwrap_or_else(|| Raw::NULL.to_owned()), resources })
-        }
-        Ok(ProcedureAnswer { status, error: Some(error), .. }) if status == "ERR" => {
-            // JavaScript's numbers may be anything; what is no status stands for a server's mistake.
-            let is_status = (100.0..1000.0).contains(&error.code);
-            Err(ProcedureError::new(if is_status { error.code as u16 } else { 500 }, error.message))
-        }
-        _ if Raw::new(text).is_err() => Err(failed(status(answer))),
-        _ => Err(ProcedureError::new(500, format!("Bad response from server: {}", shown(text)))),
+    match ProcedureResponse::decode(text) {
+        Ok(ProcedureResponse::Ok { data, resources }) => Ok(Returned {
+            data: data.unwrap_or(Raw::NULL).to_owned(),
+            resources: resources.into_iter().map(Into::into).collect(),
+        }),
+        Ok(ProcedureResponse::Err { message, code }) => Err(ProcedureError::new(code, message)),
+        Err(_) => Err(ProcedureError::new(500, format!("Bad response from server: {}", shown(text)))),
     }
 }
 
+/// The body, which is ION.
 fn text(answer: &Answer) -> Result<&str, String> {
-    std::str::from_utf8(&answer.body).map_err(|_| status(answer))
-}
-
-/// What is known of an answer that is no ION.
-fn status(answer: &Answer) -> String {
-    format!("the answer is no ION ({})", answer.status_text())
+    let text = std::str::from_utf8(&answer.body).ok().filter(|text| Raw::new(text).is_ok());
+    text.ok_or_else(|| format!("the answer is no ION ({})", answer.status_text()))
 }
 
 /// The beginning of a text.

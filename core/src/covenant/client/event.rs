@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::ConnectError;
 use crate::covenant::connection::Post;
-use crate::covenant::contract::{ChannelError, ParamsError, Procedure, ValidationError, validate};
+use crate::covenant::contract::{ParamsError, Procedure, ValidationError, validate};
+use crate::covenant::protocol::ChannelError;
 use crate::error::CloseReason;
 use crate::time::Instant;
 use crate::wire::ion::RawBuf;
@@ -123,7 +124,7 @@ pub enum Event {
         /// Which request.
         call: CallId,
         /// Why.
-        error: ChannelError,
+        error: ChannelError<'static>,
     },
     /// A procedure has ended. (The one end of a [`query`](super::Client::query) or a [`mutate`](super::Client::mutate).)
     Returned {
@@ -149,7 +150,7 @@ pub enum Event {
         /// Which.
         token: Token,
         /// Why.
-        error: ChannelError,
+        error: ChannelError<'static>,
         /// When it is tried again.
         retry_at: Instant,
     },
@@ -159,7 +160,7 @@ pub enum Event {
         /// Which.
         token: Token,
         /// Why.
-        error: ChannelError,
+        error: ChannelError<'static>,
     },
     /// A message of a channel. Whoever is subscribed twice gets it twice, once for each token.
     Message {
@@ -183,7 +184,7 @@ pub enum Event {
     /// The Sidekick speaks of an error that belongs to nothing that is known.
     Error {
         /// What it said.
-        error: ChannelError,
+        error: ChannelError<'static>,
     },
 }
 
@@ -240,7 +241,7 @@ impl std::error::Error for ProcedureError {}
 pub enum SendError {
     /// Something was said against a message to that channel with those params. The Sidekick does not say which, so every
     /// message there that had not had its end has this one.
-    Channel(ChannelError),
+    Channel(ChannelError<'static>),
     /// The Sidekick was not to be had in time: it was not sent.
     Timeout,
     /// The connection was lost right behind it: nobody knows.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::calls::Wish;
 use super::timers::{Due, Timer};
 use super::{Client, Event, SendError, SendId, Token};
-use crate::covenant::contract::{ChannelError, Fault};
-use crate::covenant::protocol::Incoming;
+use crate::covenant::contract::Fault;
+use crate::covenant::protocol::{ChannelError, Incoming};
 
 /// A token and what it is good for.
 #[derive(Debug)]
@@ -131,7 +131,7 @@ impl Grants {
 
 impl Client {
     /// A token has come.
-    pub(super) fn granted(&mut self, wish: Wish, text: &str) -> Result<Token, ChannelError> {
+    pub(super) fn granted(&mut self, wish: Wish, text: &str) -> Result<Token, ChannelError<'static>> {
         let token = Token::new(text);
         if self.grants.get(&token).is_some() {
             return Err(wish.error(Fault::Server, "Bad response from server: a token that was given before"));
@@ -205,7 +205,7 @@ impl Client {
     }
 
     /// Another token has come, or not.
-    pub(super) fn renewed(&mut self, token: &Token, result: Result<String, ChannelError>) {
+    pub(super) fn renewed(&mut self, token: &Token, result: Result<String, ChannelError<'static>>) {
         let Some(grant) = self.grants.get_mut(token) else { return };
         match result {
             Ok(text) => {
@@ -226,7 +226,7 @@ impl Client {
         }
     }
 
-    fn renew_later(&mut self, token: &Token, error: ChannelError) {
+    fn renew_later(&mut self, token: &Token, error: ChannelError<'static>) {
         let Some(grant) = self.grants.tokens.get_mut(token) else { return };
         grant.phase = Phase::Stale;
         let delay = self.config.renew.delay(grant.tries, self.link.random());
@@ -238,7 +238,7 @@ impl Client {
         }
     }
 
-    fn give_up(&mut self, token: &Token, error: ChannelError) {
+    fn give_up(&mut self, token: &Token, error: ChannelError<'static>) {
         if let Some(grant) = self.grants.get_mut(token) {
             // The Sidekick knows nothing of it.
             grant.phase = Phase::Stale;
@@ -265,7 +265,7 @@ impl Client {
     }
 
     /// The Sidekick refuses what it was asked first. Whether something was.
-    pub(super) fn first_refused(&mut self, error: &ChannelError) -> bool {
+    pub(super) fn first_refused(&mut self, error: &ChannelError<'static>) -> bool {
         match self.grants.asked.pop_front() {
             Some(Asked::Subscribe(token)) => self.subscription_refused(&token, error),
             // It was gone already, which is as good.
@@ -276,21 +276,21 @@ impl Client {
     }
 
     /// The Sidekick refuses a subscription to that room, if one is asked for.
-    pub(super) fn room_refused(&mut self, room: &str, error: &ChannelError) -> bool {
+    pub(super) fn room_refused(&mut self, room: &str, error: &ChannelError<'static>) -> bool {
         let token = self.grants.take_subscribe(room);
         token.map(|token| self.subscription_refused(&token, error)).is_some()
     }
 
     /// The token was used up or has expired: the first time another one is asked for at once.
-    fn subscription_refused(&mut self, token: &Token, error: &ChannelError) {
+    fn subscription_refused(&mut self, token: &Token, error: &ChannelError<'static>) {
         let Some(grant) = self.grants.get_mut(token) else { return };
         grant.phase = Phase::Stale;
         if grant.tries == 0 {
             grant.tries = 1;
             self.go_on(token);
         } else {
-            let (channel, params) = (grant.wish.channel.to_string(), grant.wish.params.clone());
-            self.renew_later(token, ChannelError { channel, params, ..error.clone() });
+            let error = grant.wish.error(error.fault, error.message.clone());
+            self.renew_later(token, error);
         }
     }
 }

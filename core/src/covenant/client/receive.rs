@@ -1,8 +1,7 @@
 //! What the Sidekick says.
 
 use super::{Client, Event};
-use crate::covenant::contract::{ChannelError, Fault, Params};
-use crate::covenant::protocol::{self, Incoming, Outgoing};
+use crate::covenant::protocol::{ChannelError, Incoming, Outgoing};
 use crate::wire::ion::Raw;
 
 impl Client {
@@ -24,11 +23,11 @@ impl Client {
             }
         };
         match message {
-            Outgoing::Message { channel, params, data } => self.deliver(&room(&channel, &params), data),
+            Outgoing::Message { channel, params, data } => self.deliver(&params.room(&channel), data),
             Outgoing::Updated { resource } => self.refetch(&[resource.into()]),
-            Outgoing::Subscribed { channel, params } => self.subscribed(&room(&channel, &params)),
-            Outgoing::Unsubscribed { channel, params } => self.unsubscribed(&room(&channel, &params)),
-            Outgoing::Error(error) => self.receive_error(&owned(error)),
+            Outgoing::Subscribed { channel, params } => self.subscribed(&params.room(&channel)),
+            Outgoing::Unsubscribed { channel, params } => self.unsubscribed(&params.room(&channel)),
+            Outgoing::Error(error) => self.receive_error(&error.into_owned()),
             Outgoing::Listening { .. } | Outgoing::Unlistening { .. } => {}
         }
     }
@@ -47,7 +46,7 @@ impl Client {
 
     /// Source: `@covenant-rpc/server` 2.3.0 `sidekick/handlers.js`: what is said against a token names no channel, all else
     /// the one that was meant.
-    fn receive_error(&mut self, error: &ChannelError) {
+    fn receive_error(&mut self, error: &ChannelError<'static>) {
         let room = error.params.room(&error.channel);
         let known = match &*error.channel {
             "???unknown" => self.first_refused(error),
@@ -57,22 +56,5 @@ impl Client {
         if !known {
             self.events.push_back(Event::Error { error: error.clone() });
         }
-    }
-}
-
-fn room(channel: &str, params: &protocol::Params) -> String {
-    params.iter().collect::<Params>().room(channel)
-}
-
-fn owned(error: protocol::ChannelError<'_>) -> ChannelError {
-    ChannelError {
-        channel: error.channel.into_owned(),
-        params: error.params.iter().collect(),
-        message: error.message.into_owned(),
-        fault: match error.fault {
-            protocol::Fault::Client => Fault::Client,
-            protocol::Fault::Server => Fault::Server,
-            protocol::Fault::Sidekick => Fault::Sidekick,
-        },
     }
 }

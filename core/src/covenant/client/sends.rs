@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use super::timers::{Due, Timer};
 use super::{Client, CommandError, Event, SendError, SendId, Token};
-use crate::covenant::contract::ChannelError;
-use crate::covenant::protocol::Incoming;
+use crate::covenant::protocol::{ChannelError, Incoming};
 use crate::wire::ion::RawBuf;
 
 #[derive(Debug)]
@@ -74,7 +73,7 @@ impl Client {
         let message = Incoming::Send {
             token: grant.current().to_owned().into(),
             channel: grant.wish.channel.to_string().into(),
-            params: grant.wish.params.iter().collect(),
+            params: grant.wish.params.clone(),
             data: Some(data.as_raw()),
         };
         let window = self.config.error_window;
@@ -109,7 +108,7 @@ impl Client {
     }
 
     /// Something was said against a message to that room. Whether there was one.
-    pub(super) fn sends_refused(&mut self, room: &str, error: &ChannelError) -> bool {
+    pub(super) fn sends_refused(&mut self, room: &str, error: &ChannelError<'static>) -> bool {
         let refused = self.sent(|pending| *pending.room == *room);
         for id in &refused {
             self.end_send(*id, Err(SendError::Channel(error.clone())));

@@ -6,6 +6,8 @@
 mod client_to_server;
 mod client_to_sidekick;
 mod post;
+mod server_to_sidekick;
+mod sidekick_to_server;
 mod url;
 
 pub use self::client_to_server::{ClientToServer, DirectClientToServer, HttpClientToServer};
@@ -13,4 +15,8 @@ pub use self::client_to_sidekick::{
     ClientToSidekick, EmptyClientToSidekick, HttpClientToSidekick, MessagesToSidekick, Reach,
 };
 pub use self::post::{Answer, CallError, Headers, Post};
+pub use self::server_to_sidekick::{
+    ConnectionError, DirectServerToSidekick, EmptyServerToSidekick, HttpServerToSidekick, ServerToSidekick,
+};
+pub use self::sidekick_to_server::{HttpSidekickToServer, SidekickToServer};
 pub use self::url::{Url, UrlError};

@@ -23,10 +23,15 @@ pub(super) enum Name {
     Error,
     Fault,
     Message,
+    Procedure,
+    Inputs,
+    Result,
+    Status,
+    Code,
 }
 
 impl Name {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 16] = [
         Self::Type,
         Self::Token,
         Self::Channel,
@@ -38,6 +43,11 @@ impl Name {
         Self::Error,
         Self::Fault,
         Self::Message,
+        Self::Procedure,
+        Self::Inputs,
+        Self::Result,
+        Self::Status,
+        Self::Code,
     ];
 
     pub(super) const fn as_str(self) -> &'static str {
@@ -53,6 +63,11 @@ impl Name {
             Self::Error => "error",
             Self::Fault => "fault",
             Self::Message => "message",
+            Self::Procedure => "procedure",
+            Self::Inputs => "inputs",
+            Self::Result => "result",
+            Self::Status => "status",
+            Self::Code => "code",
         }
     }
 
@@ -88,6 +103,10 @@ impl<'a> Fields<'a> {
 
     pub(super) fn texts(&self, name: Name) -> Result<Vec<Cow<'a, str>>, DecodeError> {
         self.get(name).map(|Texts(texts)| texts)
+    }
+
+    pub(super) fn number(&self, name: Name) -> Result<f64, DecodeError> {
+        self.get(name)
     }
 
     pub(super) fn params(&self) -> Result<Params, DecodeError> {
@@ -196,6 +215,8 @@ pub(super) enum Value<'a> {
     Params(&'a Params),
     Raw(Raw<'a>),
     Error(&'a ChannelError<'a>),
+    Number(u16),
+    Object(&'a [(Name, Value<'a>)]),
     /// The property is left out.
     Absent,
 }
@@ -206,19 +227,26 @@ impl<'a> From<Option<Raw<'a>>> for Value<'a> {
     }
 }
 
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => text.serialize(serializer),
+            Self::Texts(texts) => texts.serialize(serializer),
+            Self::Params(params) => params.serialize(serializer),
+            Self::Raw(raw) => raw.serialize(serializer),
+            Self::Error(error) => error.serialize(serializer),
+            Self::Number(number) => number.serialize(serializer),
+            Self::Object(fields) => write(serializer, fields),
+            Self::Absent => serializer.serialize_unit(),
+        }
+    }
+}
+
 /// Writes an object.
 pub(super) fn write<S: Serializer>(serializer: S, fields: &[(Name, Value<'_>)]) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(None)?;
-    for (name, value) in fields {
-        let name = name.as_str();
-        match value {
-            Value::Text(text) => map.serialize_entry(name, text)?,
-            Value::Texts(texts) => map.serialize_entry(name, texts)?,
-            Value::Params(params) => map.serialize_entry(name, params)?,
-            Value::Raw(raw) => map.serialize_entry(name, raw)?,
-            Value::Error(error) => map.serialize_entry(name, error)?,
-            Value::Absent => {}
-        }
+    for (name, value) in fields.iter().filter(|(_, value)| !matches!(value, Value::Absent)) {
+        map.serialize_entry(name.as_str(), value)?;
     }
     map.end()
 }

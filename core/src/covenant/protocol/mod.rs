@@ -8,11 +8,13 @@
 //! | server | sidekick | `POST /message` | [`ServerMessage`] |
 //! | server | sidekick | `POST /resources` (JSON) | [`ResourceUpdate`] |
 //! | sidekick | server | `POST …?type=channel` | [`ForwardedMessage`] |
+//! | client | server | `POST …?type=connect` | [`ConnectionRequest`], answered by [`ConnectionResponse`] |
+//! | client | server | `POST …?type=procedure` | [`ProcedureRequest`], answered by [`ProcedureResponse`] |
 //!
 //! What belongs to the application (`data`, `context`) is passed on as it came and never taken apart. Properties that
 //! are not known are passed over. Absent and `null` are two things, as in JavaScript.
 //!
-//! Source: `@covenant-rpc/core` 2.0.0 `sidekick/protocol.js` and `channel.js`.
+//! Source: `@covenant-rpc/core` 2.0.0 `sidekick/protocol.js`, `channel.js` and `procedure.js`.
 //!
 //! ```
 //! use chanson_core::covenant::protocol::{Incoming, Outgoing};
@@ -29,14 +31,15 @@
 
 mod error;
 mod fields;
-mod params;
 mod posts;
+mod requests;
 mod socket;
 
-pub use self::error::{ChannelError, DecodeError};
-pub use self::params::{Fault, Params};
+pub use self::error::{ChannelError, DecodeError, MessageError};
 pub use self::posts::{ConnectionPayload, ForwardedMessage, ResourceUpdate, ServerMessage};
+pub use self::requests::{ConnectionRequest, ConnectionResponse, ProcedureRequest, ProcedureResponse};
 pub use self::socket::{Incoming, Outgoing};
+use super::contract::{Fault, Params};
 
 #[cfg(test)]
 mod tests;

@@ -96,3 +96,29 @@ fn errors_say_whether_it_was_the_text_or_the_type() {
         Err(DecodeError::Schema("fault"))
     ));
 }
+
+#[test]
+fn what_clients_and_the_server_say_is_read_and_written_as_recorded() {
+    let text = r#"{ "channel": "chat", "params": { "roomId": "r" }, "data": { "token": "ann" } }"#;
+    assert_eq!(ConnectionRequest::decode(text).unwrap().encode().unwrap(), text);
+    for text in [
+        r#"{ "channel": "chat", "params": { "roomId": "r" }, "result": { "type": "OK", "token": "t" } }"#,
+        r#"{ "channel": "c", "params": {}, "result": { "type": "ERROR", "error": { "channel": "c", "params": {}, "message": "Invalid token", "fault": "client" } } }"#,
+    ] {
+        assert_eq!(ConnectionResponse::decode(text).unwrap().encode().unwrap(), text);
+    }
+    for text in [r#"{ "procedure": "todos", "inputs": null }"#, r#"{ "procedure": "todos" }"#] {
+        assert_eq!(ProcedureRequest::decode(text).unwrap().encode().unwrap(), text);
+    }
+    for text in [
+        r#"{ "status": "OK", "data": null, "resources": ["todo/list"] }"#,
+        r#"{ "status": "ERR", "error": { "message": "kaput", "code": 500 } }"#,
+    ] {
+        assert_eq!(ProcedureResponse::decode(text).unwrap().encode().unwrap(), text);
+    }
+    let odd = r#"{ "status": "ERR", "error": { "message": "", "code": -1.5 } }"#;
+    assert_eq!(ProcedureResponse::decode(odd), Ok(ProcedureResponse::Err { message: "".into(), code: 500 }));
+    for bad in [r#"{ "status": "OK", "data": null }"#, r#"{ "status": "ERR" }"#, r#"{ "status": "YES" }"#] {
+        assert!(matches!(ProcedureResponse::decode(bad), Err(DecodeError::Schema(_))), "{bad}");
+    }
+}
