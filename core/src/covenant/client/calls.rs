@@ -99,11 +99,15 @@ impl Client {
         self.call(Purpose::Renew(token, wish), post);
     }
 
+    /// The request that calls a procedure.
+    pub(super) fn procedure_body(&self, procedure: &str, inputs: Raw<'_>) -> Result<String, CommandError> {
+        self.check(ProcedureRequest { procedure: procedure.into(), inputs: Some(inputs) }.encode())
+    }
+
     /// Calls a procedure.
-    pub(super) fn run(&mut self, purpose: Purpose, procedure: &str, inputs: Raw<'_>) -> Result<CallId, CommandError> {
-        let body = self.check(ProcedureRequest { procedure: procedure.into(), inputs: Some(inputs) }.encode())?;
+    pub(super) fn run(&mut self, purpose: Purpose, body: String) -> CallId {
         let post = self.config.server.procedure(body);
-        Ok(self.call(purpose, post))
+        self.call(purpose, post)
     }
 
     fn call(&mut self, purpose: Purpose, post: Post) -> CallId {

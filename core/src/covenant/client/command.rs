@@ -158,12 +158,9 @@ impl Client {
             return Err(CommandError::Full);
         }
         let inputs = RawBuf::from_serialize(inputs).map_err(|_| CommandError::NotIon)?;
-        let (len, max) = (inputs.as_str().len() + P::NAME.len() + 64, self.config.capacity.send_bytes);
-        if len > max {
-            return Err(CommandError::TooLarge { len, max });
-        }
+        let body = self.procedure_body(P::NAME, inputs.as_raw())?;
         let id = ListenId(self.next_id());
-        self.listeners.insert(id, Listener::new(P::NAME, inputs, remote));
+        self.listeners.insert(id, Listener::new(P::NAME, body, remote));
         self.fetch(id);
         Ok(id)
     }
@@ -188,7 +185,8 @@ impl Client {
         self.tick(now);
         self.check_calls()?;
         let inputs = RawBuf::from_serialize(inputs).map_err(|_| CommandError::NotIon)?;
-        self.run(purpose, P::NAME, inputs.as_raw())
+        let body = self.procedure_body(P::NAME, inputs.as_raw())?;
+        Ok(self.run(purpose, body))
     }
 
     const fn check_calls(&self) -> Result<(), CommandError> {

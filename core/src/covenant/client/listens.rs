@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::calls::Purpose;
 use super::{Client, Event, ListenId, ProcedureError, Returned};
 use crate::covenant::protocol::Incoming;
-use crate::wire::ion::RawBuf;
 
 #[derive(Debug)]
 pub(super) struct Listener {
-    pub(super) procedure: &'static str,
-    pub(super) inputs: RawBuf,
-    pub(super) remote: bool,
+    procedure: &'static str,
+    /// The request.
+    body: String,
+    remote: bool,
     /// What the last query named.
     resources: BTreeSet<Box<str>>,
     /// Whether the query is under way.
@@ -26,8 +26,8 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) const fn new(procedure: &'static str, inputs: RawBuf, remote: bool) -> Self {
-        Self { procedure, inputs, remote, resources: BTreeSet::new(), fetching: false, stale: false }
+    pub(super) const fn new(procedure: &'static str, body: String, remote: bool) -> Self {
+        Self { procedure, body, remote, resources: BTreeSet::new(), fetching: false, stale: false }
     }
 }
 
@@ -58,9 +58,8 @@ impl Client {
             return;
         }
         (listener.fetching, listener.stale) = (true, false);
-        let (procedure, inputs) = (listener.procedure, listener.inputs.clone());
-        // Whether it can be asked was seen when it was first.
-        drop(self.run(Purpose::Fetch(id), procedure, inputs.as_raw()));
+        let body = listener.body.clone();
+        self.run(Purpose::Fetch(id), body);
     }
 
     /// A query that is listened to was answered.
