@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::ser::{Serialize, Serializer};
 
-use super::fields::{Fields, Name, Value, write};
+use super::fields::{Fields, Name, Value, encode, write};
 use super::{Fault, Params};
 use crate::wire::ion;
 
@@ -71,6 +71,49 @@ impl fmt::Display for ChannelError<'_> {
 }
 
 impl std::error::Error for ChannelError<'_> {}
+
+/// Why the server did not take a message of a client: the body of its answer to a [`ForwardedMessage`](super::ForwardedMessage).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendError {
+    /// Whose mistake it was.
+    pub fault: Fault,
+    /// What it was.
+    pub message: String,
+}
+
+impl SendError {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// See [`DecodeError`].
+    pub fn decode(text: &str) -> Result<Self, DecodeError> {
+        let fields = Fields::read(text)?;
+        Ok(Self { fault: fault(&fields.text(Name::Fault)?)?, message: fields.text(Name::Message)?.into_owned() })
+    }
+
+    /// Writes the body.
+    ///
+    /// # Errors
+    /// `TooLong`.
+    pub fn encode(&self) -> Result<String, ion::Error> {
+        encode(self)
+    }
+}
+
+impl Serialize for SendError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (fault, message) = (Value::Text(self.fault.as_str()), Value::Text(&self.message));
+        write(serializer, &[(Name::Fault, fault), (Name::Message, message)])
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (fault: {})", self.message, self.fault)
+    }
+}
+
+impl std::error::Error for SendError {}
 
 /// Why a text is none of these messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
