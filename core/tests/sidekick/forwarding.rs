@@ -108,13 +108,13 @@ fn what_was_sent_goes_to_the_server_though_its_sender_has_left() {
 #[test]
 fn a_server_in_this_program_answers_without_http() {
     use chanson_core::covenant::contract::Fault;
-    use chanson_core::covenant::protocol::SendError;
+    use chanson_core::covenant::protocol::MessageError;
 
     let mut world = world();
     let ann = subscriber(&mut world, "t1");
     send(&mut world, ann, "t1", CHAT, "1");
     let call = calls(&mut world).remove(0);
-    let refused = SendError { fault: Fault::Client, message: "too loud".into() };
-    world.act(|hub, sidekick| sidekick.handle_result(&mut hub.pubsub(), call.id, Err(refused)));
+    let refused = MessageError { fault: Fault::Client, message: "too loud".into() };
+    world.act(|hub, sidekick| sidekick.handle_response(&mut hub.pubsub(), call.id, Err(refused)));
     assert_eq!(world.recv(ann), [error("chat", PARAMS, "client", "too loud")]);
 }

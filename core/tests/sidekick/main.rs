@@ -8,7 +8,7 @@ mod requests;
 mod simulation;
 mod tokens;
 
-use chanson_core::covenant::connection::{Answer, CallError};
+use chanson_core::covenant::connection::{Answer, CallError, HttpSidekickToServer, SidekickToServer};
 use chanson_core::covenant::sidekick::{self, Call, Config, Sidekick, Stats};
 use chanson_core::memory::{Client, HttpResponse, World};
 use chanson_core::{Capacity, Hub};
@@ -82,7 +82,9 @@ fn calls(world: &mut World<Sidekick>) -> Vec<Call> {
 }
 
 fn respond(world: &mut World<Sidekick>, call: &Call, response: Result<Answer, CallError>) {
-    world.act(|hub, sidekick| sidekick.handle_response(&mut hub.pubsub(), call.id, response));
+    let server = HttpSidekickToServer::new("http://127.0.0.1/", "secret").unwrap();
+    let result = server.read(response.as_ref().map_err(|error| *error));
+    world.act(|hub, sidekick| sidekick.handle_response(&mut hub.pubsub(), call.id, result));
 }
 
 fn stats(world: &World<Sidekick>) -> Stats {

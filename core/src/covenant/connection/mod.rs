@@ -4,7 +4,13 @@
 //! party is in this program) or which [`Post`] a driver has to perform; the answer to that it then reads.
 
 mod post;
+mod server_to_sidekick;
+mod sidekick_to_server;
 mod url;
 
 pub use self::post::{Answer, CallError, Headers, Post};
+pub use self::server_to_sidekick::{
+    ConnectionError, DirectServerToSidekick, EmptyServerToSidekick, HttpServerToSidekick, ServerToSidekick,
+};
+pub use self::sidekick_to_server::{HttpSidekickToServer, SidekickToServer};
 pub use self::url::{Url, UrlError};

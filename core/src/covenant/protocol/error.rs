@@ -45,6 +45,54 @@ impl<'a> ChannelError<'a> {
     }
 }
 
+/// The server did not take a client's message: what it answers to the sidekick.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageError<'a> {
+    /// Whose mistake it was.
+    pub fault: Fault,
+    /// What it was.
+    pub message: Cow<'a, str>,
+}
+
+impl<'a> MessageError<'a> {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// See [`DecodeError`].
+    pub fn decode(text: &'a str) -> Result<Self, DecodeError> {
+        let fields = Fields::read(text)?;
+        Ok(Self { fault: fault(&fields.text(Name::Fault)?)?, message: fields.text(Name::Message)? })
+    }
+
+    /// Writes the body.
+    ///
+    /// # Errors
+    /// `TooLong`.
+    pub fn encode(&self) -> Result<String, ion::Error> {
+        encode(self)
+    }
+
+    /// A copy that lives on its own.
+    pub fn into_owned(self) -> MessageError<'static> {
+        MessageError { fault: self.fault, message: Cow::Owned(self.message.into_owned()) }
+    }
+}
+
+impl Serialize for MessageError<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fault = Value::Text(self.fault.as_str());
+        write(serializer, &[(Name::Fault, fault), (Name::Message, Value::Text(&self.message))])
+    }
+}
+
+impl fmt::Display for MessageError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (fault: {})", self.message, self.fault)
+    }
+}
+
+impl std::error::Error for MessageError<'_> {}
+
 fn fault(text: &str) -> Result<Fault, DecodeError> {
     let all = [Fault::Client, Fault::Server, Fault::Sidekick];
     all.into_iter().find(|fault| fault.as_str() == text).ok_or(DecodeError::Schema("fault"))
@@ -71,49 +119,6 @@ impl fmt::Display for ChannelError<'_> {
 }
 
 impl std::error::Error for ChannelError<'_> {}
-
-/// Why the server did not take a message of a client: the body of its answer to a [`ForwardedMessage`](super::ForwardedMessage).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendError {
-    /// Whose mistake it was.
-    pub fault: Fault,
-    /// What it was.
-    pub message: String,
-}
-
-impl SendError {
-    /// Reads the body.
-    ///
-    /// # Errors
-    /// See [`DecodeError`].
-    pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        let fields = Fields::read(text)?;
-        Ok(Self { fault: fault(&fields.text(Name::Fault)?)?, message: fields.text(Name::Message)?.into_owned() })
-    }
-
-    /// Writes the body.
-    ///
-    /// # Errors
-    /// `TooLong`.
-    pub fn encode(&self) -> Result<String, ion::Error> {
-        encode(self)
-    }
-}
-
-impl Serialize for SendError {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (fault, message) = (Value::Text(self.fault.as_str()), Value::Text(&self.message));
-        write(serializer, &[(Name::Fault, fault), (Name::Message, message)])
-    }
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (fault: {})", self.message, self.fault)
-    }
-}
-
-impl std::error::Error for SendError {}
 
 /// Why a text is none of these messages.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,6 @@
 //! | server | sidekick | `POST /message` | [`ServerMessage`] |
 //! | server | sidekick | `POST /resources` (JSON) | [`ResourceUpdate`] |
 //! | sidekick | server | `POST …?type=channel` | [`ForwardedMessage`] |
-//! | server | sidekick | the answer to that, if it is an error | [`SendError`] |
 //! | client | server | `POST …?type=connect` | [`ConnectionRequest`], answered by [`ConnectionResponse`] |
 //! | client | server | `POST …?type=procedure` | [`ProcedureRequest`], answered by [`ProcedureResponse`] |
 //!
@@ -36,7 +35,7 @@ mod posts;
 mod requests;
 mod socket;
 
-pub use self::error::{ChannelError, DecodeError, SendError};
+pub use self::error::{ChannelError, DecodeError, MessageError};
 pub use self::posts::{ConnectionPayload, ForwardedMessage, ResourceUpdate, ServerMessage};
 pub use self::requests::{ConnectionRequest, ConnectionResponse, ProcedureRequest, ProcedureResponse};
 pub use self::socket::{Incoming, Outgoing};

@@ -1,9 +1,7 @@
 //! What the server says, over HTTP.
 
 use super::{Refusal, Sidekick};
-use crate::covenant::connection::{Answer, CallError};
-use crate::covenant::contract::Fault;
-use crate::covenant::protocol::{ConnectionPayload, DecodeError, ResourceUpdate, SendError, ServerMessage};
+use crate::covenant::protocol::{ConnectionPayload, DecodeError, ResourceUpdate, ServerMessage};
 use crate::http::{Request, Response};
 use crate::hub::{HttpRequest, PubSub};
 use crate::wire::ion::{Error, ErrorKind};
@@ -14,18 +12,13 @@ use crate::wire::ion::{Error, ErrorKind};
 /// Source: @covenant-rpc/server 2.3.0 `sidekick/webserver.js`, transcripts `http_*`; beyond it, 411 for a body without a
 /// length, 400 for a token or a room with too long a name and 503 for too many tokens.
 pub fn handle_request<S: AsMut<Sidekick>>(http: &mut HttpRequest<'_, S>, request: &Request<'_>) -> Option<Response> {
-    let endpoint = match request.path() {
-        _ if request.method() != "POST" => None,
-        "/connection" => Some(Endpoint::Connection),
-        "/message" => Some(Endpoint::Message),
-        "/resources" => Some(Endpoint::Resources),
-        _ => None,
-    };
-    let Some(endpoint) = endpoint else { return Some(Response::text(404, "Not Found")) };
+    if request.method() != "POST" || !PATHS.contains(&request.path()) {
+        return Some(not_found());
+    }
     let (app, mut hub) = http.split();
     let sidekick = app.as_mut();
     if sidekick.config.secret.admits(request.header("authorization").unwrap_or_default().as_bytes()) {
-        return Some(sidekick.answer(&mut hub, endpoint, request));
+        return Some(sidekick.answer(&mut hub, request));
     }
     sidekick.counts.unauthorized += 1;
     let (delay, refusal) = (sidekick.config.auth_delay, Response::text(401, "Key didn't match"));
@@ -36,27 +29,29 @@ pub fn handle_request<S: AsMut<Sidekick>>(http: &mut HttpRequest<'_, S>, request
     http.answer_after(delay, refusal).err().map(|_| Response::text(503, "Too many requests are waiting").close())
 }
 
-#[derive(Clone, Copy)]
-enum Endpoint {
-    Connection,
-    Message,
-    Resources,
-}
+const PATHS: [&str; 3] = ["/connection", "/message", "/resources"];
 
 impl Sidekick {
-    fn answer(&mut self, hub: &mut PubSub<'_>, endpoint: Endpoint, request: &Request<'_>) -> Response {
+    fn answer(&mut self, hub: &mut PubSub<'_>, request: &Request<'_>) -> Response {
         if request.header("content-length").is_none() && request.header("transfer-encoding").is_none() {
             return Response::text(411, "Length Required");
         }
-        let done = match std::str::from_utf8(request.body()) {
-            Err(_) => Err(Response::text(400, "The body is not UTF-8")),
-            Ok(body) => match endpoint {
-                Endpoint::Connection => self.post_connection(hub, body),
-                Endpoint::Message => ServerMessage::decode(body)
-                    .map(|message| self.post_message(hub, &message))
-                    .map_err(|error| unreadable(body, &error, "Did not recieve message in correct schema")),
-                Endpoint::Resources => self.post_resources(hub, body),
-            },
+        match std::str::from_utf8(request.body()) {
+            Ok(body) => self.handle_post(hub, request.path(), body),
+            Err(_) => Response::text(400, "The body is not UTF-8"),
+        }
+    }
+
+    /// What the server asks, already known to be the server: a body for `/connection`, `/message` or `/resources`. For a
+    /// server in this program; over HTTP it is [`handle_request`] that knows the server.
+    pub fn handle_post(&mut self, hub: &mut PubSub<'_>, path: &str, body: &str) -> Response {
+        let done = match path {
+            "/connection" => self.post_connection(hub, body),
+            "/message" => ServerMessage::decode(body)
+                .map(|message| self.post_message(hub, &message))
+                .map_err(|error| unreadable(body, &error, "Did not recieve message in correct schema")),
+            "/resources" => self.post_resources(hub, body),
+            _ => Err(not_found()),
         };
         done.err().unwrap_or_else(|| Response::text(200, "OK"))
     }
@@ -81,6 +76,10 @@ impl Sidekick {
     }
 }
 
+fn not_found() -> Response {
+    Response::text(404, "Not Found")
+}
+
 fn unreadable(body: &str, error: &DecodeError, schema: &str) -> Response {
     match error {
         DecodeError::Ion(error) => Response::text(400, &format!("Error parsing ION: Error: {}", words(body, error))),
@@ -96,20 +95,5 @@ fn words(body: &str, error: &Error) -> String {
             format!("Unexpected character '{found}' at position {}", before.encode_utf16().count())
         }
         _ => error.to_string(),
-    }
-}
-
-/// What the sender of a message is told after this answer of the server's.
-pub(super) fn verdict(response: Result<Answer, CallError>) -> Result<(), SendError> {
-    let failed = |message: String| SendError { fault: Fault::Server, message };
-    match response {
-        Ok(answer) if answer.is_ok() => Ok(()),
-        // The original loses what the server gave, and tells the status always.
-        Ok(answer) => {
-            Err(std::str::from_utf8(&answer.body).ok().and_then(|body| SendError::decode(body).ok()).unwrap_or_else(
-                || failed(format!("Failed to send message to server. Received: {}", answer.status_text())),
-            ))
-        }
-        Err(error) => Err(failed(format!("Failed to send message to server: {error}"))),
     }
 }

@@ -7,7 +7,6 @@
 //! [`poll_call`](Sidekick::poll_call), brings it there (`POST …?type=channel`), and gives back what came of it.
 //!
 //! ```
-//! use chanson_core::covenant::connection::Answer;
 //! use chanson_core::covenant::sidekick::{self, Config, Sidekick};
 //! use chanson_core::{Hub, memory::World};
 //!
@@ -33,7 +32,7 @@
 //!     call.body,
 //!     r#"{ "params": { "roomId": "r" }, "channel": "chat", "data": "hi", "context": { "userId": "ann" } }"#
 //! );
-//! world.act(|hub, sidekick| sidekick.handle_response(&mut hub.pubsub(), call.id, Ok(Answer::new(204, ""))));
+//! world.act(|hub, sidekick| sidekick.handle_response(&mut hub.pubsub(), call.id, Ok(())));
 //!
 //! // The server has something for everybody in the room.
 //! let message = r#"{ "channel": "chat", "params": { "roomId": "r" }, "data": "ann says hi" }"#;
@@ -75,9 +74,8 @@ use self::calls::{Calls, Sender};
 pub use self::config::Config;
 pub use self::http::handle_request;
 use self::tokens::{Tokens, Use};
-use super::connection::{Answer, CallError};
 use super::contract::{Fault, Params};
-use super::protocol::{ChannelError, ConnectionPayload, Outgoing, ResourceUpdate, SendError, ServerMessage};
+use super::protocol::{ChannelError, ConnectionPayload, MessageError, Outgoing, ResourceUpdate, ServerMessage};
 use crate::hub::{Mount, Origin, PubSub};
 use crate::id::ConnId;
 use crate::raw::Raw;
@@ -235,31 +233,23 @@ impl Sidekick {
 
     // --- what is for the server ---
 
-    /// The next message to bring to the server; every one has to get its result, by
-    /// [`handle_response`](Self::handle_response) or [`handle_result`](Self::handle_result). They may overtake one another.
+    /// The next message to bring to the server, the body of what `SidekickToServer::send_message` describes. Every one has to
+    /// get its result by [`handle_response`](Self::handle_response). They may overtake one another.
     pub fn poll_call(&mut self) -> Option<Call> {
         self.calls.poll()
     }
 
-    /// What came of a call over HTTP. An answer of success means that the server has taken the message; anything else is told
-    /// the client that sent it. More calls may be there afterwards.
-    ///
-    /// The text of an answer without fault and message is the original's: `Failed to send message to server. Received: 400 -
-    /// Bad Request`. Nothing is said of addresses, which are no business of clients.
-    pub fn handle_response(&mut self, hub: &mut PubSub<'_>, id: CallId, response: Result<Answer, CallError>) {
-        self.handle_result(hub, id, http::verdict(response));
-    }
-
-    /// The same where the server is asked without HTTP.
-    pub fn handle_result(&mut self, hub: &mut PubSub<'_>, id: CallId, result: Result<(), SendError>) {
+    /// What came of a call, as `SidekickToServer::read` tells it, or a server in this program. An error is told the client
+    /// that sent the message. More calls may be there afterwards.
+    pub fn handle_response(&mut self, hub: &mut PubSub<'_>, id: CallId, result: Result<(), MessageError<'_>>) {
         let Some(Sender { conn, channel, params }) = self.calls.finish(id) else { return };
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.calls -= 1;
             self.forget_if_idle(conn);
         }
-        if let Err(SendError { fault, message }) = result {
+        if let Err(MessageError { fault, message }) = result {
             self.counts.failed += 1;
-            let error = ChannelError { channel: channel.into_string().into(), params, fault, message: message.into() };
+            let error = ChannelError { channel: channel.into_string().into(), params, fault, message };
             tell(hub, conn, &Outgoing::Error(error));
         }
     }
