@@ -8,7 +8,7 @@
 //! - [`protocol`]: the messages between client, sidekick and server.
 //! - [`client`]: asks for tokens and procedures, subscribes, sends, listens, and comes back after a loss.
 //! - [`connection`]: who reaches whom and how; the requests that travel between the parties, described and not performed.
-
+//! - [`sidekick`]: holds the sockets of clients for a server that cannot.
 //!
 //! A module uses only those above it in: `contract`, `protocol`, `connection`, then the parties.
 
@@ -17,3 +17,4 @@ pub mod connection;
 pub mod contract;
 pub mod protocol;
 pub mod server;
+pub mod sidekick;
