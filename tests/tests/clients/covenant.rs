@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use chanson_tests::script;
-use chanson_tests::tools::{Rooms, free_port};
+use chanson_tests::tools::{Rooms, free_port, program};
 
 /// A program, and whether it is the published one.
 struct Program {
@@ -17,6 +17,10 @@ impl Program {
     fn original(script: &str) -> Self {
         let flags = vec![script::js(script).display().to_string()];
         Self { path: script::bun_program(), flags, original: true }
+    }
+
+    fn ours(path: PathBuf) -> Self {
+        Self { path, flags: Vec::new(), original: false }
     }
 
     fn start(&self, port: u16, flags: &[&str]) -> Rooms {
@@ -55,7 +59,16 @@ fn original_sidekick() -> Program {
     Program::original("covenant_sidekick.mjs")
 }
 
+fn our_sidekick() -> Program {
+    Program::ours(program("chanson-mio", "covenant-sidekick"))
+}
+
 #[test]
 fn the_client_works_with_the_originals() {
     talk(original_server, original_sidekick);
+}
+
+#[test]
+fn the_client_works_with_the_original_server_and_our_sidekick() {
+    talk(original_server, our_sidekick);
 }
