@@ -14,4 +14,5 @@
 pub mod connection;
 pub mod contract;
 pub mod protocol;
+mod secret;
 pub mod server;
