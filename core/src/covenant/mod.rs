@@ -16,5 +16,6 @@ pub mod client;
 pub mod connection;
 pub mod contract;
 pub mod protocol;
+mod secret;
 pub mod server;
 pub mod sidekick;
