@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use chanson_tests::script;
-use chanson_tests::tools::{Rooms, free_port, program};
+use chanson_tests::tools::{Rooms, example, free_port, program};
 
 /// A program, and whether it is the published one.
 struct Program {
@@ -59,6 +59,10 @@ fn original_sidekick() -> Program {
     Program::original("covenant_sidekick.mjs")
 }
 
+fn our_server() -> Program {
+    Program::ours(example("chanson-std", "covenant_server"))
+}
+
 fn our_sidekick() -> Program {
     Program::ours(program("chanson-mio", "covenant-sidekick"))
 }
@@ -71,4 +75,14 @@ fn the_client_works_with_the_originals() {
 #[test]
 fn the_client_works_with_the_original_server_and_our_sidekick() {
     talk(original_server, our_sidekick);
+}
+
+#[test]
+fn the_client_works_with_our_server_and_the_original_sidekick() {
+    talk(our_server, original_sidekick);
+}
+
+#[test]
+fn the_client_works_with_our_server_and_our_sidekick() {
+    talk(our_server, our_sidekick);
 }
