@@ -9,12 +9,14 @@
 //! - [`client`]: asks for tokens and procedures, subscribes, sends, listens, and comes back after a loss.
 //! - [`connection`]: who reaches whom and how; the requests that travel between the parties, described and not performed.
 //! - [`sidekick`]: holds the sockets of clients for a server that cannot.
+//! - [`internal`]: all of them in one program, joined in memory.
 //!
 //! A module uses only those above it in: `contract`, `protocol`, `connection`, then the parties.
 
 pub mod client;
 pub mod connection;
 pub mod contract;
+pub mod internal;
 pub mod protocol;
 mod secret;
 pub mod server;

@@ -56,7 +56,9 @@ impl Client {
         if self.grants.len() + self.calls.connecting() >= self.config.capacity.tokens {
             return Err(CommandError::Full);
         }
-        self.ask_token(Purpose::Connect, Wish { channel: channel.into(), params, data })
+        let call = self.ask_token(Purpose::Connect, Wish { channel: channel.into(), params, data });
+        self.settle();
+        call
     }
 
     /// Has the channel's messages sent here: `Subscribed` follows, now and each time that it had to be made again, and
@@ -162,6 +164,7 @@ impl Client {
         let id = ListenId(self.next_id());
         self.listeners.insert(id, Listener::new(P::NAME, body, remote));
         self.fetch(id);
+        self.settle();
         Ok(id)
     }
 
@@ -186,7 +189,9 @@ impl Client {
         self.check_calls()?;
         let inputs = RawBuf::from_serialize(inputs).map_err(|_| CommandError::NotIon)?;
         let body = self.procedure_body(P::NAME, inputs.as_raw())?;
-        Ok(self.run(purpose, body))
+        let call = self.run(purpose, body);
+        self.settle();
+        Ok(call)
     }
 
     const fn check_calls(&self) -> Result<(), CommandError> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::timers::{Due, Timer};
 use super::{Client, Config, ConnectError, Event, Output};
-use crate::covenant::connection::Reach;
+use crate::covenant::connection::{Reach, Wake};
 use crate::error::{CloseReason, HandshakeError, PeerError};
 use crate::frame::Kind;
 use crate::random::Random;
@@ -32,6 +32,8 @@ pub(super) struct Link {
     ping: Option<Timer>,
     /// Whether anything has come since the last ping.
     alive: bool,
+    /// Who is to be called when a Sidekick in this program has something to say.
+    pub(super) wake: Option<Wake>,
     /// What was said to the upgrade, until the session's end.
     refusal: Option<ConnectError>,
 }
@@ -74,6 +76,7 @@ impl Link {
             timer: None,
             ping: None,
             alive: false,
+            wake: None,
             refusal: None,
         }
     }
@@ -102,6 +105,19 @@ impl Link {
             Transport::Up(session) | Transport::Ending(session) => Some(session),
             Transport::None | Transport::Opening | Transport::Messages => None,
         }
+    }
+
+    /// What a Sidekick in this program has said next.
+    fn hear(&mut self) -> Option<String> {
+        match &mut self.reach {
+            Reach::Internal(pipe) if self.open => pipe.hear(),
+            _ => None,
+        }
+    }
+
+    /// Whether a Sidekick in this program has closed the connection.
+    fn was_closed(&self) -> bool {
+        matches!(&self.reach, Reach::Internal(pipe) if self.open && !pipe.is_open())
     }
 
     /// Whether so much waits for the transport that nothing is to be put behind it.
@@ -145,7 +161,10 @@ impl Client {
     pub(super) fn say(&mut self, text: String) {
         match &mut self.link.transport {
             Transport::Up(session) if self.link.open => session.send(Kind::Text, text.as_bytes()),
-            Transport::Messages if self.link.open => self.outputs.push_back(Output::Send(text)),
+            Transport::Messages if self.link.open => match &mut self.link.reach {
+                Reach::Internal(pipe) => pipe.say(self.now, &text),
+                _ => self.outputs.push_back(Output::Send(text)),
+            },
             _ => {}
         }
     }
@@ -241,8 +260,24 @@ impl Client {
         self.settle();
     }
 
-    /// Shuts down a transport that is done with, and asks for the next one if it is due.
+    /// Does what can be done at once, here or elsewhere in this program.
     pub(super) fn settle(&mut self) {
+        loop {
+            self.settle_transport();
+            if let Some((call, answer)) = self.direct.pop_front() {
+                self.answered(call, Ok(&answer));
+            } else if let Some(text) = self.link.hear() {
+                self.receive(&text);
+            } else if self.link.was_closed() {
+                self.end_transport(true);
+            } else {
+                break;
+            }
+        }
+    }
+
+    /// Shuts down a transport that is done with, and asks for the next one if it is due.
+    fn settle_transport(&mut self) {
         if let Transport::Ending(session) = &self.link.transport
             && (session.is_finished() || self.link.due && session.queued_bytes() == 0)
         {
@@ -251,6 +286,15 @@ impl Client {
         if let Transport::None = self.link.transport
             && std::mem::take(&mut self.link.due)
         {
+            if let Reach::Internal(pipe) = &mut self.link.reach {
+                if pipe.open(self.now, self.link.wake.clone()) {
+                    self.link.transport = Transport::Messages;
+                    self.opened();
+                } else {
+                    self.lose(CloseReason::TransportEof);
+                }
+                return;
+            }
             self.link.transport = Transport::Opening;
             self.timers.set(&mut self.link.timer, self.now, self.config.connect_timeout, Due::Connect);
             self.outputs.push_back(match &self.link.reach {
@@ -263,6 +307,9 @@ impl Client {
     /// The transport is no more.
     fn drop_transport(&mut self) {
         self.link.transport = Transport::None;
+        if let Reach::Internal(pipe) = &mut self.link.reach {
+            return pipe.close(self.now);
+        }
         // What the driver has not been told needs no taking back.
         let asked = |output: &Output| matches!(output, Output::Connect { .. } | Output::Open);
         match self.outputs.iter().rposition(asked) {

@@ -94,7 +94,7 @@ use self::listens::Listeners;
 use self::sends::Sends;
 use self::timers::{Due, Timers};
 pub use crate::client::{Backoff, ConnectError};
-use crate::covenant::connection::{Answer, CallError};
+use crate::covenant::connection::{Answer, CallError, Wake};
 use crate::time::Instant;
 
 /// A client of a Covenant server and its Sidekick.
@@ -125,6 +125,8 @@ pub struct Client {
     listeners: Listeners,
     timers: Timers,
     outputs: VecDeque<Output>,
+    /// Answers of a server in this program.
+    direct: VecDeque<(CallId, Answer)>,
     events: VecDeque<Event>,
     stats: Stats,
     now: Instant,
@@ -156,6 +158,7 @@ impl Client {
             listeners: Listeners::default(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
+            direct: VecDeque::new(),
             events: VecDeque::new(),
             stats: Stats::default(),
             now: Instant::ORIGIN,
@@ -250,7 +253,18 @@ impl Client {
 
     /// What happened, one event after the other. Drain until `None`.
     pub fn poll_event(&mut self) -> Option<Event> {
+        if self.events.is_empty() {
+            // A Sidekick in this program may have said something meanwhile.
+            self.settle();
+        }
         self.events.pop_front()
+    }
+
+    /// Has `wake` called, on any thread, whenever a Sidekick in this program
+    /// ([`internal`](crate::covenant::internal)) has something to say: [`poll_event`](Self::poll_event) then looks. It must
+    /// not call this client. Without it the host polls when it likes. To be called before [`open`](Self::open).
+    pub fn wake_by(&mut self, wake: Wake) {
+        self.link.wake = Some(wake);
     }
 
     /// Bytes to send to the Sidekick: fills as many slices as there are, in order, and says how many.

@@ -1,9 +1,11 @@
 //! How a client reaches its server.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::{Headers, Post, Url, UrlError};
+use super::{Answer, Headers, Post, Url, UrlError};
 use crate::http::HeaderError;
+use crate::time::Instant;
 
 /// How a client reaches its server: which requests ask it for a connection to a channel and for a procedure.
 ///
@@ -14,6 +16,11 @@ pub trait ClientToServer: fmt::Debug + Send + 'static {
 
     /// A call of a procedure.
     fn procedure(&self, body: String) -> Post;
+
+    /// The answer to one of these, where the server is in this program; `None`: a driver has to ask.
+    fn answer(&self, _now: Instant, _post: &Post) -> Option<Answer> {
+        None
+    }
 }
 
 /// A server somewhere, by HTTP: `httpClientToServer` of the original.
@@ -67,46 +74,57 @@ impl ClientToServer for HttpClientToServer {
     }
 }
 
-/// A server in the same program: `directClientToServer` of the original. Its requests are as they would be by HTTP, and who
-/// gets them from the client hands them to the server.
-///
-/// ```
-/// use chanson_core::covenant::connection::{ClientToServer, DirectClientToServer};
-///
-/// let post = DirectClientToServer::new().procedure("{}".into());
-/// assert_eq!(post.url().as_str(), "http://localhost:3000/?type=procedure");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DirectClientToServer(HttpClientToServer);
+/// A server that answers at once, without a network between.
+pub trait Direct: Send + Sync + 'static {
+    /// Its answer.
+    fn answer(&self, now: Instant, post: &Post) -> Answer;
+}
+
+/// A server in the same program: `directClientToServer` of the original. See
+/// [`internal`](crate::covenant::internal) for a whole program.
+#[derive(Clone)]
+pub struct DirectClientToServer {
+    http: HttpClientToServer,
+    server: Arc<dyn Direct>,
+}
 
 impl DirectClientToServer {
-    /// One without extra headers.
-    pub fn new() -> Self {
+    /// That server, without extra headers.
+    pub fn new<S: Direct + Clone>(server: &S) -> Self {
         // Nobody is asked there; the original's requests have that address too.
-        Self(HttpClientToServer::new("http://localhost:3000/").expect("it is an address"))
+        let http = HttpClientToServer::new("http://localhost:3000/").expect("it is an address");
+        Self { http, server: Arc::new(server.clone()) }
     }
 
     /// With extra headers in every request.
     ///
     /// # Errors
     /// As [`HttpClientToServer::with_headers`].
-    pub fn with_headers<'a>(self, extra: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, HeaderError> {
-        self.0.with_headers(extra).map(Self)
+    pub fn with_headers<'a>(
+        mut self,
+        extra: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, HeaderError> {
+        self.http = self.http.with_headers(extra)?;
+        Ok(self)
     }
 }
 
-impl Default for DirectClientToServer {
-    fn default() -> Self {
-        Self::new()
+impl fmt::Debug for DirectClientToServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DirectClientToServer").finish_non_exhaustive()
     }
 }
 
 impl ClientToServer for DirectClientToServer {
     fn connect(&self, body: String) -> Post {
-        self.0.connect(body)
+        self.http.connect(body)
     }
 
     fn procedure(&self, body: String) -> Post {
-        self.0.procedure(body)
+        self.http.procedure(body)
+    }
+
+    fn answer(&self, now: Instant, post: &Post) -> Option<Answer> {
+        Some(self.server.answer(now, post))
     }
 }

@@ -1,19 +1,21 @@
 //! How a client reaches the Sidekick.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::UrlError;
 use crate::client;
 use crate::http::Upgrade;
+use crate::time::Instant;
 
 /// How a client reaches the Sidekick.
 pub trait ClientToSidekick: fmt::Debug + Send + 'static {
-    /// Which way that is.
+    /// Which way that is; asked once, by the client that it is for.
     fn reach(&self) -> Reach;
 }
 
 /// A way to the Sidekick.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Reach {
     /// There is no Sidekick.
@@ -29,9 +31,32 @@ pub enum Reach {
         /// What to ask it for.
         upgrade: Upgrade,
     },
-    /// By something that carries whole messages: a Sidekick in the same program, or a WebSocket library of the host's.
+    /// By something of the host's that carries whole messages: a WebSocket library, say.
     Messages,
+    /// It is in this program.
+    Internal(Box<dyn Pipe>),
 }
+
+/// A connection to a Sidekick in this program.
+pub trait Pipe: fmt::Debug + Send {
+    /// Opens it; whether that could be. Whenever there is something to hear again, `wake` is called, on any thread.
+    fn open(&mut self, now: Instant, wake: Option<Wake>) -> bool;
+
+    /// Says something to the Sidekick.
+    fn say(&mut self, now: Instant, text: &str);
+
+    /// What the Sidekick has said next.
+    fn hear(&mut self) -> Option<String>;
+
+    /// Whether it is open: the Sidekick may have closed it.
+    fn is_open(&self) -> bool;
+
+    /// Closes it.
+    fn close(&mut self, now: Instant);
+}
+
+/// What is called when there is something to do.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// A Sidekick somewhere, by WebSocket: `httpClientToSidekick` of the original.
 ///
@@ -43,7 +68,12 @@ pub enum Reach {
 /// # Ok::<(), chanson_core::covenant::connection::UrlError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpClientToSidekick(Reach);
+pub struct HttpClientToSidekick {
+    host: Box<str>,
+    port: u16,
+    tls: bool,
+    upgrade: Upgrade,
+}
 
 impl HttpClientToSidekick {
     /// The Sidekick at that address, `http://`, `https://`, `ws://` or `wss://`. Of the path nothing is used, as the original
@@ -65,13 +95,14 @@ impl HttpClientToSidekick {
             _ => UrlError::Host,
         })?;
         let upgrade = Upgrade::new(&url.authority, "/socket").map_err(|_| UrlError::Host)?;
-        Ok(Self(Reach::Socket { host: url.host, port: url.port, tls: url.tls, upgrade }))
+        Ok(Self { host: url.host, port: url.port, tls: url.tls, upgrade })
     }
 }
 
 impl ClientToSidekick for HttpClientToSidekick {
     fn reach(&self) -> Reach {
-        self.0.clone()
+        let Self { host, port, tls, upgrade } = self.clone();
+        Reach::Socket { host, port, tls, upgrade }
     }
 }
 
@@ -86,7 +117,7 @@ impl ClientToSidekick for EmptyClientToSidekick {
     }
 }
 
-/// A Sidekick in the same program, or one that the host has its own WebSocket to: the host carries the messages, see
+/// A Sidekick that the host has a WebSocket of its own to: the host carries the messages, see
 /// [`Output::Send`](crate::covenant::client::Output::Send).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MessagesToSidekick;

@@ -10,9 +10,9 @@ mod server_to_sidekick;
 mod sidekick_to_server;
 mod url;
 
-pub use self::client_to_server::{ClientToServer, DirectClientToServer, HttpClientToServer};
+pub use self::client_to_server::{ClientToServer, Direct, DirectClientToServer, HttpClientToServer};
 pub use self::client_to_sidekick::{
-    ClientToSidekick, EmptyClientToSidekick, HttpClientToSidekick, MessagesToSidekick, Reach,
+    ClientToSidekick, EmptyClientToSidekick, HttpClientToSidekick, MessagesToSidekick, Pipe, Reach, Wake,
 };
 pub use self::post::{Answer, CallError, Headers, Post};
 pub use self::server_to_sidekick::{
