@@ -251,6 +251,11 @@ impl Client {
         self.outputs.pop_front()
     }
 
+    /// What to do next, without taking it.
+    pub fn peek_output(&self) -> Option<&Output> {
+        self.outputs.front()
+    }
+
     /// What happened, one event after the other. Drain until `None`.
     pub fn poll_event(&mut self) -> Option<Event> {
         if self.events.is_empty() {
