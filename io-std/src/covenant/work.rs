@@ -120,11 +120,10 @@ impl<S: 'static, X: 'static, D: 'static> Work<S, X, D> {
 
     fn answer(&mut self) {
         while let Some((ticket, response)) = self.answers.pop_front() {
-            match self.http.answer_request(ticket, response.clone()) {
-                Err(HandleError::Full) => return self.answers.push_front((ticket, response)),
-                // A server that has ended answers nobody.
-                Ok(()) | Err(_) => {}
+            if self.http.answer_request(ticket, response.clone()) == Err(HandleError::Full) {
+                return self.answers.push_front((ticket, response));
             }
+            // A server that has ended answers nobody.
         }
     }
 

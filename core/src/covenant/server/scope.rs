@@ -290,6 +290,7 @@ impl Headers {
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), HeaderError> {
+        let value = value.trim_matches([' ', '\t']);
         Response::new(200).header(name.to_owned(), value.to_owned())?;
         self.delete(name);
         self.0.push((name.into(), value.into()));
@@ -304,7 +305,7 @@ impl Headers {
     pub(super) fn response(mut self, status: u16, body: String) -> Response {
         let place = self.0.iter().position(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE));
         // What fetch's Response says of a string when its maker says nothing.
-        let kind = place.map_or_else(|| "text/plain;charset=UTF-8".into(), |place| self.0.swap_remove(place).1);
+        let kind = place.map_or_else(|| "text/plain;charset=UTF-8".into(), |place| self.0.remove(place).1);
         let response = Response::new(status).body(kind, body);
         let response = self.0.into_iter().fold(response, |response, (name, value)| response?.header(name, value));
         response.expect("headers were checked when they were set")
