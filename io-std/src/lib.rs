@@ -88,6 +88,8 @@
 
 pub mod client;
 mod conns;
+#[cfg(feature = "covenant")]
+pub mod covenant;
 mod door;
 #[cfg(feature = "covenant")]
 pub mod http;

@@ -1,5 +1,6 @@
 //! The HTTP caller against servers that behave, and others.
 #![cfg(feature = "covenant")]
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -14,5 +14,6 @@
 pub mod connection;
 pub mod contract;
 pub mod protocol;
+mod secret;
 pub mod server;
 pub mod sidekick;

@@ -338,7 +338,7 @@ fn guard<T>(handler: impl FnOnce() -> T) -> Result<T, Failed> {
     })
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(text), _) => text,
         (None, Some(text)) => text,
@@ -348,7 +348,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 /// Runs code of the application whose panics concern nobody. What it panics with may panic when it is dropped, and so
 /// is not.
-fn quietly(run: impl FnOnce()) {
+pub(crate) fn quietly(run: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
         std::mem::forget(panic);
     }
