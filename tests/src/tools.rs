@@ -1,12 +1,13 @@
 //! Programs that the tests start.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use serde::Deserialize;
@@ -73,6 +74,11 @@ impl Rooms {
     /// A way to it.
     pub fn tcp(&self) -> Tcp {
         Tcp::new(self.address)
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Its process.
@@ -167,12 +173,14 @@ pub fn example(package: &str, name: &str) -> PathBuf {
     build(package, "--example", name)
 }
 
-/// Builds a program of a package of this workspace, with the profile and into the folder of the running test.
+/// The same with a program of a package.
 ///
 /// # Panics
 /// When it cannot be built.
-pub fn program(package: &str, name: &str) -> PathBuf {
-    build(package, "--bin", name)
+pub fn binary(package: &str, name: &str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(format!("{package}/{name}")).or_insert_with(|| build(package, "--bin", name)).clone()
 }
 
 fn build(package: &str, kind: &str, name: &str) -> PathBuf {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use chanson_tests::script;
-use chanson_tests::tools::{Rooms, example, free_port, program};
+use chanson_tests::tools::{Rooms, binary, example, free_port};
 
 /// A program, and whether it is the published one.
 struct Program {
@@ -64,7 +64,7 @@ fn our_server() -> Program {
 }
 
 fn our_sidekick() -> Program {
-    Program::ours(program("chanson-mio", "covenant-sidekick"))
+    Program::ours(binary("chanson-mio", "covenant-sidekick"))
 }
 
 #[test]

@@ -11,7 +11,7 @@ use chanson_std::covenant::client::{
     BeginError, CallError, Client, CommandError, Config, EnterError, Event, Reply, Room, StartError, TellError,
 };
 use chanson_tests::script;
-use chanson_tests::tools::{Rooms, example, free_port, program};
+use chanson_tests::tools::{Rooms, binary, example, free_port};
 
 use super::contract::{
     AddTodo, Announce, Announcement, Chat, Failing, Lobby, Mode, Name, Said, SaidInLobby, Todo, Todos, login, room,
@@ -32,7 +32,7 @@ struct Parties {
 impl Parties {
     fn ours() -> Self {
         let (server, sidekick) =
-            (example("chanson-std", "covenant_server"), program("chanson-mio", "covenant-sidekick"));
+            (example("chanson-std", "covenant_server"), binary("chanson-mio", "covenant-sidekick"));
         Self::start(
             true,
             |port, flags| Rooms::start_on(port, &server, flags),

@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_the_originals() {
-        let flags = parse(&["-s", "S"], &[]).ok().expect("it is right");
+        let flags = parse(&["-s", "S"], &[]).expect("it is right");
         assert_eq!((flags.port, &*flags.secret, flags.auth_delay), (3000, "S", Duration::from_secs(3)));
         assert_eq!((&*flags.host, flags.token_ttl), ("127.0.0.1", Duration::from_secs(600)));
         assert!(flags.server.is_none() && flags.warning.is_none());
@@ -259,11 +259,11 @@ mod tests {
             ("SIDEKICK_SERVER_URL", "http://a/"),
             ("SIDEKICK_SERVER_SECRET", "X"),
         ];
-        let flags = parse(&["-p2", "--auth-delay=7"], &env).ok().expect("it is right");
+        let flags = parse(&["-p2", "--auth-delay=7"], &env).expect("it is right");
         assert_eq!((flags.port, &*flags.secret, flags.auth_delay), (2, "E", Duration::from_millis(7)));
         let server = HttpSidekickToServer::new("http://a/", "X").ok();
         assert!(flags.server == server && flags.warning.is_none());
-        let flags = parse(&[], &env).ok().expect("it is right");
+        let flags = parse(&[], &env).expect("it is right");
         assert_eq!((flags.port, flags.auth_delay), (1, Duration::from_secs(3)));
     }
 
@@ -271,7 +271,7 @@ mod tests {
     fn every_way_to_write_an_option_is_read_and_the_last_counts() {
         for args in [["-p", "80"].as_slice(), &["-p80"], &["--port", "80"], &["--port=80"], &["-p", "1", "--port=80"]] {
             let args: Vec<&str> = args.iter().copied().chain(["--secret", "a=b"]).collect();
-            let flags = parse(&args, &[]).ok().expect("it is right");
+            let flags = parse(&args, &[]).expect("it is right");
             assert_eq!((flags.port, &*flags.secret), (80, "a=b"));
         }
     }
@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_server_without_a_secret_is_warned_of() {
-        let flags = parse(&["-s", "S", "--server-url", "http://a/"], &[]).ok().expect("it is right");
+        let flags = parse(&["-s", "S", "--server-url", "http://a/"], &[]).expect("it is right");
         assert_eq!(flags.warning, Some(NO_SERVER_SECRET));
     }
 

@@ -107,8 +107,11 @@ fn hub(flags: &Flags) -> Builder<Sidekick> {
 fn config(flags: &Flags) -> chanson_mio::Config {
     let session = session::Config::default().with_max_body(flags.max_message);
     let endpoint = endpoint::Config::default().with_session(session);
-    chanson_mio::Config::default().with_endpoint(endpoint).with_drain(flags.drain)
+    chanson_mio::Config::default().with_endpoint(endpoint).with_drain(flags.drain).with_tcp_keepalive(Some(KEEPALIVE))
 }
+
+/// Clients may be silent for ever; one whose machine has gone does not stay.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// How often a second signal is looked for at the end.
 const LOOK_AROUND: Duration = Duration::from_millis(20);
