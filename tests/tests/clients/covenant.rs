@@ -86,3 +86,12 @@ fn the_client_works_with_our_server_and_the_original_sidekick() {
 fn the_client_works_with_our_server_and_our_sidekick() {
     talk(our_server, our_sidekick);
 }
+
+/// One contract on two wires: the npm `phoenix` client and the Covenant client in the same rooms.
+#[test]
+fn the_client_and_phoenix_js_talk_in_one_room() {
+    let Some(mut script) = script::bun("covenant_two_wires.mjs") else { return };
+    let server = Rooms::start_binary(&example("chanson-std", "covenant_two_wires"), &[]);
+    script.arg(server.address().to_string());
+    script::run_alone(script, || panic!("nothing is to be restarted"));
+}
