@@ -1,11 +1,12 @@
 //! Programs that the tests start.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use serde::Deserialize;
@@ -62,6 +63,11 @@ impl Rooms {
     /// A way to it.
     pub fn tcp(&self) -> Tcp {
         Tcp::new(self.address)
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Its process.
@@ -154,6 +160,20 @@ pub fn rooms(host: Host) -> Option<&'static Path> {
 /// # Panics
 /// When it cannot be built.
 pub fn example(package: &str, name: &str) -> PathBuf {
+    build(package, "--example", name)
+}
+
+/// The same with a program of a package.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn binary(package: &str, name: &str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(format!("{package}/{name}")).or_insert_with(|| build(package, "--bin", name)).clone()
+}
+
+fn build(package: &str, kind: &str, name: &str) -> PathBuf {
     let exe = env::current_exe().expect("a test has a path");
     let target = target();
     let profile = exe.strip_prefix(&target).expect("an ancestor").components().next().expect("a profile's folder");
@@ -162,7 +182,7 @@ pub fn example(package: &str, name: &str) -> PathBuf {
         Some(profile) => profile,
     };
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "-p", package, "--example", name, "--profile", profile, "--message-format=json"]);
+    cargo.args(["build", "-p", package, kind, name, "--profile", profile, "--message-format=json"]);
     cargo.arg("--target-dir").arg(&target).current_dir(workspace()).stderr(Stdio::piped());
     let built = cargo.output().expect("cargo runs");
     let messages = String::from_utf8_lossy(&built.stdout);

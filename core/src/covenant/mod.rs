@@ -7,7 +7,7 @@
 //! - [`server`]: answers the requests of clients and of the Sidekick.
 //! - [`protocol`]: the messages between client, sidekick and server.
 //! - [`connection`]: who reaches whom and how; the requests that travel between the parties, described and not performed.
-
+//! - [`sidekick`]: holds the sockets of clients for a server that cannot.
 //!
 //! A module uses only those above it in: `contract`, `protocol`, `connection`, then the parties.
 
@@ -16,3 +16,4 @@ pub mod contract;
 pub mod protocol;
 mod secret;
 pub mod server;
+pub mod sidekick;

@@ -1,6 +1,7 @@
 //! The bodies of the requests between server and sidekick.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::ser::{Serialize, Serializer};
 
@@ -9,7 +10,7 @@ use super::{DecodeError, Params};
 use crate::wire::ion::{self, Raw};
 
 /// `POST /connection`: the server has let a client in, which will come with this token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConnectionPayload<'a> {
     /// The token.
     pub token: Cow<'a, str>,
@@ -134,6 +135,14 @@ impl<'a> ForwardedMessage<'a> {
     /// `TooLong`.
     pub fn encode(&self) -> Result<String, ion::Error> {
         encode(self)
+    }
+}
+
+impl fmt::Debug for ConnectionPayload<'_> {
+    /// Says nothing of the token and the context.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (channel, params) = (&self.channel, &self.params);
+        f.debug_struct("ConnectionPayload").field("channel", channel).field("params", params).finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a client and the sidekick say on their WebSocket.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::ser::{Serialize, Serializer};
 
@@ -9,7 +10,7 @@ use super::{ChannelError, DecodeError, Params};
 use crate::wire::ion::{self, Raw};
 
 /// What a client says to the sidekick.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Incoming<'a> {
     /// Use the token that the server gave: messages of its channel, with its params, are to come here.
@@ -73,6 +74,24 @@ impl<'a> Incoming<'a> {
     /// `TooLong`.
     pub fn encode(&self) -> Result<String, ion::Error> {
         encode(self)
+    }
+}
+
+impl fmt::Debug for Incoming<'_> {
+    /// Says nothing of tokens: who has one can speak in its client's name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Subscribe { .. } => f.debug_struct("Subscribe").finish_non_exhaustive(),
+            Self::Unsubscribe { .. } => f.debug_struct("Unsubscribe").finish_non_exhaustive(),
+            Self::Send { channel, params, data, .. } => f
+                .debug_struct("Send")
+                .field("channel", channel)
+                .field("params", params)
+                .field("data", data)
+                .finish_non_exhaustive(),
+            Self::Listen { resources } => f.debug_struct("Listen").field("resources", resources).finish(),
+            Self::Unlisten { resources } => f.debug_struct("Unlisten").field("resources", resources).finish(),
+        }
     }
 }
 

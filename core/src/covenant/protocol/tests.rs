@@ -122,3 +122,18 @@ fn what_clients_and_the_server_say_is_read_and_written_as_recorded() {
         assert!(matches!(ProcedureResponse::decode(bad), Err(DecodeError::Schema(_))), "{bad}");
     }
 }
+
+#[test]
+fn tokens_are_not_shown() {
+    for text in [
+        r#"{ "type": "subscribe", "token": "hush" }"#,
+        r#"{ "type": "unsubscribe", "token": "hush" }"#,
+        r#"{ "type": "send", "token": "hush", "channel": "c", "params": {} }"#,
+    ] {
+        let shown = format!("{:?}", Incoming::decode(text).unwrap());
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+    let payload = r#"{ "token": "hush", "channel": "c", "params": {}, "context": "hush" }"#;
+    let shown = format!("{:?}", ConnectionPayload::decode(payload).unwrap());
+    assert!(!shown.contains("hush"), "{shown}");
+}
