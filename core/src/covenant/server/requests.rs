@@ -15,13 +15,14 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
         if let Some(refusal) = self.check(request) {
             return self.respond(id, refusal);
         }
-        // As fetch reads a body: what is no UTF-8 becomes U+FFFD.
+        // As fetch reads a body: without a byte order mark, and what is no UTF-8 becomes U+FFFD.
         let body = String::from_utf8_lossy(request.body());
+        let body = body.strip_prefix('\u{feff}').unwrap_or(&body);
         let kind = request.query_params().find(|(name, _)| name == "type");
         match kind.as_ref().map_or("procedure", |(_, kind)| &**kind) {
-            "connect" => self.connect(app, id, request, &body),
-            "procedure" => self.procedure(app, id, request, &body),
-            "channel" => self.channel(app, id, request, &body),
+            "connect" => self.connect(app, id, request, body),
+            "procedure" => self.procedure(app, id, request, body),
+            "channel" => self.channel(app, id, request, body),
             _ => self.respond(id, Response::text(404, "Not Found")),
         }
     }
