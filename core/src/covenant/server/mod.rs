@@ -125,7 +125,7 @@ use self::conclude::Later;
 use self::define::{ChannelDefinition, Generators, ProcedureDefinition};
 use self::finish::Then;
 use crate::covenant::connection::{Answer, CallError, ServerToSidekick};
-use crate::covenant::contract::{Channel, Contract, ContractError, Procedure};
+use crate::covenant::contract::{Channel, Contract, ContractError, Params, Procedure};
 use crate::covenant::protocol::ForwardedMessage;
 use crate::covenant::secret::Secret;
 use crate::http::Request;
@@ -248,7 +248,7 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
         if self.is_full() {
             return Err(SendError::Full);
         }
-        let body = scope::encode::<C>(params, message)?;
+        let body = scope::encode::<C>(params, message, &Params::new())?;
         let id = SendId(self.sends);
         self.sends += 1;
         self.begin(Job { steps: [(To::Message, body)].into(), then: Then::Sent(id) });

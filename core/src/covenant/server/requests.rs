@@ -6,7 +6,7 @@ use super::failure::Failed;
 use super::finish::Way;
 use super::scope::{Effects, Headers, Origin, Scope};
 use super::{RequestId, Server, words};
-use crate::covenant::contract::{Fault, Kind};
+use crate::covenant::contract::{Fault, Kind, Params};
 use crate::covenant::protocol::{ConnectionRequest, DecodeError, ForwardedMessage, ProcedureRequest};
 use crate::http::{Request, Response};
 
@@ -47,7 +47,7 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
             Ok(asked) => asked,
             Err(error) => return self.unreadable(id, "Invalid connection request", &error, body),
         };
-        let mut effects = self.effects();
+        let mut effects = self.effects(params.clone());
         let scope = Scope { app, effects: &mut effects, now: self.now };
         let context = match self.channels.get(&*channel) {
             Some(definition) => guard(|| (definition.connect)(scope, request, &params, data)),
@@ -66,7 +66,7 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
                 return self.fail(id, headers, &format!("Error parsing request body: {why}"), 400);
             }
         };
-        let mut effects = self.effects();
+        let mut effects = self.effects(Params::new());
         let scope = Scope { app, effects: &mut effects, now: self.now };
         let origin = Origin { request, procedure: &procedure, inputs };
         let (outcome, kind) = match self.procedures.get(&*procedure) {
@@ -92,7 +92,7 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
     }
 
     pub(super) fn process(&mut self, app: &mut S, way: Way, message: &ForwardedMessage<'_>) {
-        let mut effects = self.effects();
+        let mut effects = self.effects(message.params.clone());
         let scope = Scope { app, effects: &mut effects, now: self.now };
         let channel = &*message.channel;
         let result = match self.channels.get(channel) {
@@ -103,9 +103,9 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
         self.conclude(asked, effects, result.map(|()| Made::Nothing));
     }
 
-    fn effects(&mut self) -> Effects {
+    fn effects(&mut self, given: Params) -> Effects {
         self.tickets += 1;
-        Effects::new(self.config.sends_per_request, Deferred::new(self.tickets))
+        Effects::new(self.config.sends_per_request, given, Deferred::new(self.tickets))
     }
 
     fn unreadable(&mut self, id: RequestId, what: &str, error: &DecodeError, body: &str) {

@@ -31,6 +31,8 @@ pub(super) struct Effects {
     /// Messages that it has sent, as the Sidekick gets them.
     pub(super) bodies: Vec<String>,
     max: usize,
+    /// The params of the request, as they came.
+    given: Params,
     /// What its promise would be.
     pub(super) ticket: Deferred,
     /// Whether it made one.
@@ -38,22 +40,28 @@ pub(super) struct Effects {
 }
 
 impl Effects {
-    pub(super) const fn new(max: usize, ticket: Deferred) -> Self {
-        Self { bodies: Vec::new(), max, ticket, deferred: false }
+    pub(super) const fn new(max: usize, given: Params, ticket: Deferred) -> Self {
+        Self { bodies: Vec::new(), max, given, ticket, deferred: false }
     }
 
     fn push<C: Channel>(&mut self, params: &C::Params, message: &C::ServerMessage) -> Result<(), SendError> {
         if self.bodies.len() >= self.max {
             return Err(SendError::Full);
         }
-        self.bodies.push(encode::<C>(params, message)?);
+        self.bodies.push(encode::<C>(params, message, &self.given)?);
         Ok(())
     }
 }
 
-/// A message to a room, as the Sidekick gets it.
-pub(super) fn encode<C: Channel>(params: &C::Params, message: &C::ServerMessage) -> Result<String, SendError> {
+/// A message to a room, as the Sidekick gets it. To the room of `given` it goes with its params in that order: for the
+/// original's Sidekick another order is another room.
+pub(super) fn encode<C: Channel>(
+    params: &C::Params,
+    message: &C::ServerMessage,
+    given: &Params,
+) -> Result<String, SendError> {
     let params = Params::from_typed(params).map_err(SendError::Params)?;
+    let params = if params == *given { given.clone() } else { params };
     let data = RawBuf::from_serialize(message).map_err(|error| SendError::Message(error.kind()))?;
     let message = ServerMessage { channel: Cow::Borrowed(C::NAME), params, data: Some(data.as_raw()) };
     message.encode().map_err(|error| SendError::Message(error.kind()))
