@@ -129,6 +129,7 @@ use crate::covenant::contract::{Channel, Contract, ContractError, Params, Proced
 use crate::covenant::protocol::ForwardedMessage;
 use crate::covenant::secret::Secret;
 use crate::http::Request;
+use crate::quietly;
 use crate::random::Random;
 use crate::time::Instant;
 
@@ -303,7 +304,8 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
 
     fn report(&self, place: &str, text: &str) {
         if let Some(hear) = &self.on_incident {
-            hear(&Incident { place, text });
+            // It may panic; nobody can be told of that.
+            quietly(|| hear(&Incident { place, text }));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a host has to do.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::calls::{CallId, SidekickError, To};
 use crate::covenant::connection::Post;
@@ -65,7 +65,12 @@ pub struct Incident<'a> {
 }
 
 impl fmt::Display for Incident<'_> {
+    /// As one line, whatever a handler has failed with.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.text)
+        write!(f, "{}: ", self.place)?;
+        self.text.chars().try_for_each(|char| match char.is_control() {
+            true => write!(f, "{}", char.escape_default()),
+            false => f.write_char(char),
+        })
     }
 }
