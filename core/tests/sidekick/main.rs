@@ -3,7 +3,9 @@
 
 mod bounds;
 mod clients;
+mod embedded;
 mod forwarding;
+mod hostile;
 mod requests;
 mod simulation;
 mod tokens;

@@ -192,7 +192,7 @@ Options:
                              --host :: with IPv6
       --max-connections <number>
                              Sockets and HTTP connections at a time; one more is
-                             answered 503 (default: 10000). Mind ulimit -n
+                             answered 503 (default: 10000). Mind ulimit -Hn
       --max-message <bytes>  Longest message of a client (closed with 1009) and
                              longest body of a request (413) (default: 65536)
       --token-ttl <time>     How long a token may wait to be used: seconds, or with

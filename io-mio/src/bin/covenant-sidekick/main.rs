@@ -42,6 +42,7 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     }
     let mut sidekick =
         Sidekick::new(Config::new(&flags.secret).with_auth_delay(flags.auth_delay).with_token_ttl(flags.token_ttl));
+    raise_limit();
     let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub(&flags), config(&flags))?;
     let (signals, handle) = (Arc::new(AtomicUsize::new(0)), server.handle());
     let count = Arc::clone(&signals);
@@ -108,6 +109,18 @@ fn config(flags: &Flags) -> chanson_mio::Config {
     let session = session::Config::default().with_max_body(flags.max_message);
     let endpoint = endpoint::Config::default().with_session(session);
     chanson_mio::Config::default().with_endpoint(endpoint).with_drain(flags.drain).with_tcp_keepalive(Some(KEEPALIVE))
+}
+
+/// As many sockets as the system allows this user: shells begin with far fewer. So does the original's runtime.
+fn raise_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        // Where that is refused it has to do with what there is.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
 }
 
 /// Clients may be silent for ever; one whose machine has gone does not stay.
