@@ -1,7 +1,7 @@
 //! What the application wants.
 
 use super::calls::{Purpose, Wish};
-use super::listens::Listener;
+use super::listens::{Listener, Why};
 use super::{CallId, Client, CommandError, ListenId, SendId, Token};
 use crate::covenant::contract::{Channel, Params, Procedure};
 use crate::time::Instant;
@@ -145,7 +145,8 @@ impl Client {
     }
 
     /// Makes a query now, and again each time that one of the resources that it names has changed: `Fetched` follows each
-    /// time. With `remote` changes by other clients count, of which the Sidekick tells.
+    /// time. With `remote` changes by other clients count, of which the Sidekick tells; when it has begun to, the query is made
+    /// once more, and told of if it gives something else.
     ///
     /// # Errors
     /// `Full` at [`Capacity::listeners`](super::Capacity::listeners); `NotIon`, `TooLarge`.
@@ -163,7 +164,7 @@ impl Client {
         let body = self.procedure_body(P::NAME, inputs.as_raw())?;
         let id = ListenId(self.next_id());
         self.listeners.insert(id, Listener::new(P::NAME, body, remote));
-        self.fetch(id);
+        self.fetch(id, Why::Surely);
         self.settle();
         Ok(id)
     }

@@ -189,7 +189,7 @@ pub enum Event {
 }
 
 /// What a procedure returned.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Returned {
     /// The data; `null` when there was none.

@@ -1,15 +1,18 @@
 //! Queries that are made again when what they looked at has changed.
 //!
 //! A change is learnt of from this client's own mutations and, if wanted, from the Sidekick. Unlike the original a listener
-//! follows the resources that its query names as they change, has one query under way at most, and asks again when the
-//! Sidekick was lost meanwhile, since nobody knows what has changed.
+//! follows the resources that its query names as they change, has one query under way at most, and asks once more when the
+//! Sidekick has begun to tell of a resource, for the first time or after a loss: nobody knows what has changed until then.
+//! What came of that is only told if it is something else.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher as _;
 
 use super::calls::Purpose;
 use super::{Client, Event, ListenId, ProcedureError, Returned};
 use crate::covenant::protocol::Incoming;
+use crate::random::{KeyedHash, Random};
 
 #[derive(Debug)]
 pub(super) struct Listener {
@@ -19,28 +22,42 @@ pub(super) struct Listener {
     remote: bool,
     /// What the last query named.
     resources: BTreeSet<Box<str>>,
-    /// Whether the query is under way.
-    fetching: bool,
-    /// Whether something has changed since that began.
-    stale: bool,
+    /// Whether the query is under way, and what for.
+    fetching: Option<Why>,
+    /// Whether it is to be made again then.
+    again: Option<Why>,
+    /// What came of the last one, as a hash; `None` for an error.
+    seen: Option<u64>,
+}
+
+/// Why a query is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Why {
+    /// Something may have changed.
+    Perhaps,
+    /// Something has, or it is the first time.
+    Surely,
 }
 
 impl Listener {
     pub(super) const fn new(procedure: &'static str, body: String, remote: bool) -> Self {
-        Self { procedure, body, remote, resources: BTreeSet::new(), fetching: false, stale: false }
+        Self { procedure, body, remote, resources: BTreeSet::new(), fetching: None, again: None, seen: None }
     }
 }
 
 /// The listeners, and how many of them want to know of each resource from the Sidekick.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Listeners {
     all: BTreeMap<ListenId, Listener>,
     remote: BTreeMap<Box<str>, usize>,
-    /// Whether the Sidekick was lost since it was reached first.
-    interrupted: bool,
+    hash: KeyedHash,
 }
 
 impl Listeners {
+    pub(super) fn new(random: &mut Random) -> Self {
+        Self { all: BTreeMap::new(), remote: BTreeMap::new(), hash: KeyedHash::new(random) }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }
@@ -51,13 +68,13 @@ impl Listeners {
 }
 
 impl Client {
-    pub(super) fn fetch(&mut self, id: ListenId) {
+    pub(super) fn fetch(&mut self, id: ListenId, why: Why) {
         let Some(listener) = self.listeners.all.get_mut(&id) else { return };
-        if listener.fetching {
-            listener.stale = true;
+        if listener.fetching.is_some() {
+            listener.again = listener.again.max(Some(why));
             return;
         }
-        (listener.fetching, listener.stale) = (true, false);
+        (listener.fetching, listener.again) = (Some(why), None);
         let body = listener.body.clone();
         self.run(Purpose::Fetch(id), body);
     }
@@ -66,14 +83,15 @@ impl Client {
     pub(super) fn fetched(&mut self, id: ListenId, result: Result<Returned, ProcedureError>) {
         let max = self.config.capacity.resources;
         let Some(listener) = self.listeners.all.get_mut(&id) else { return };
-        listener.fetching = false;
-        let again = listener.stale;
+        let (why, again) = (listener.fetching.take(), listener.again.take());
         let result = match result {
             Ok(returned) if returned.resources.len() > max => {
                 Err(ProcedureError::new(500, format!("more than {max} resources from {}", listener.procedure)))
             }
             result => result,
         };
+        let seen = result.as_ref().ok().map(|returned| self.listeners.hash.hash_one(returned));
+        let news = seen.is_none() || std::mem::replace(&mut listener.seen, seen) != seen;
         if let Ok(returned) = &result {
             let resources = returned.resources.iter().cloned().collect();
             let before = std::mem::replace(&mut listener.resources, resources);
@@ -82,9 +100,11 @@ impl Client {
                 self.follow(now.difference(&before), before.difference(&now));
             }
         }
-        self.events.push_back(Event::Fetched { listen: id, result });
-        if again {
-            self.fetch(id);
+        if news || why != Some(Why::Perhaps) {
+            self.events.push_back(Event::Fetched { listen: id, result });
+        }
+        if let Some(why) = again {
+            self.fetch(id, why);
         }
     }
 
@@ -99,24 +119,32 @@ impl Client {
 
     /// These resources have changed.
     pub(super) fn refetch(&mut self, resources: &[Box<str>]) {
+        self.fetch_all(resources, Why::Surely, |_| true);
+    }
+
+    /// The Sidekick tells of these resources from now on.
+    pub(super) fn listening(&mut self, resources: &[Box<str>]) {
+        self.fetch_all(resources, Why::Perhaps, |listener| listener.remote);
+    }
+
+    fn fetch_all(&mut self, resources: &[Box<str>], why: Why, which: fn(&Listener) -> bool) {
         let looks = |listener: &Listener| resources.iter().any(|resource| listener.resources.contains(resource));
-        let stale: Vec<ListenId> =
-            self.listeners.all.iter().filter(|(_, listener)| looks(listener)).map(|(id, _)| *id).collect();
-        for id in stale {
-            self.fetch(id);
+        let all = self.listeners.all.iter().filter(|(_, listener)| which(listener) && looks(listener));
+        let ids: Vec<ListenId> = all.map(|(id, _)| *id).collect();
+        for id in ids {
+            self.fetch(id, why);
         }
     }
 
-    /// The Sidekick is reached: tells it what is of interest, and when it is not the first time looks at all of that again.
+    /// The Sidekick is reached: tells it what is of interest. Who knows of nothing yet tries again.
     pub(super) fn listen_all(&mut self) {
         let resources: Vec<Box<str>> = self.listeners.remote.keys().cloned().collect();
         self.tell_resources(&resources, |resources| Incoming::Listen { resources });
-        if std::mem::replace(&mut self.listeners.interrupted, true) {
-            let remote = self.listeners.all.iter().filter(|(_, listener)| listener.remote);
-            let remote: Vec<ListenId> = remote.map(|(id, _)| *id).collect();
-            for id in remote {
-                self.fetch(id);
-            }
+        let ignorant = |listener: &Listener| listener.remote && listener.resources.is_empty();
+        let all = self.listeners.all.iter().filter(|(_, listener)| ignorant(listener) && listener.fetching.is_none());
+        let ids: Vec<ListenId> = all.map(|(id, _)| *id).collect();
+        for id in ids {
+            self.fetch(id, Why::Perhaps);
         }
     }
 

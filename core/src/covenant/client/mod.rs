@@ -150,12 +150,13 @@ impl Client {
     /// A client that does nothing until it is told to. `seed` is for masks, keys and jitter: from the operating system, or
     /// fixed in a test.
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let mut link = Link::new(&config, seed);
         Self {
-            link: Link::new(&config, seed),
+            listeners: Listeners::new(link.random()),
+            link,
             calls: Calls::default(),
             grants: Grants::default(),
             sends: Sends::default(),
-            listeners: Listeners::default(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             direct: VecDeque::new(),

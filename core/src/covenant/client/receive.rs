@@ -28,7 +28,11 @@ impl Client {
             Outgoing::Subscribed { channel, params } => self.subscribed(&params.room(&channel)),
             Outgoing::Unsubscribed { channel, params } => self.unsubscribed(&params.room(&channel)),
             Outgoing::Error(error) => self.receive_error(&error.into_owned()),
-            Outgoing::Listening { .. } | Outgoing::Unlistening { .. } => {}
+            Outgoing::Listening { resources } => {
+                let resources: Vec<Box<str>> = resources.into_iter().map(Into::into).collect();
+                self.listening(&resources);
+            }
+            Outgoing::Unlistening { .. } => {}
         }
     }
 

@@ -480,6 +480,14 @@ fn a_remote_listener_follows_its_resources_and_comes_back() {
     // As recorded in `listen_unlisten`; the second need not be told of.
     assert_eq!(world.said(), r#"{ "type": "listen", "resources": ["todo/list"] }"#);
     world.quiet();
+    // Who knows what has changed until the Sidekick listened? Nothing has, so nothing is told.
+    world.hear(r#"{ "type": "listening", "resources": ["todo/list"] }"#);
+    for answer in [TODOS, &TODOS.replace("[1]", "[1, 2]")] {
+        let (id, ..) = world.asked();
+        world.answer(id, answer);
+    }
+    assert!(matches!(world.event(), Event::Fetched { listen, .. } if listen == second));
+    world.quiet();
     world.client.unlisten(world.now, second).unwrap();
     world.quiet();
 
@@ -495,12 +503,13 @@ fn a_remote_listener_follows_its_resources_and_comes_back() {
     world.lose();
     world.come_back();
     assert_eq!(world.said(), r#"{ "type": "listen", "resources": ["todo/1", "todo/2"] }"#);
-    // Nobody knows what has changed meanwhile.
+    world.quiet();
+    world.hear(r#"{ "type": "listening", "resources": ["todo/1", "todo/2"] }"#);
     let (id, ..) = world.asked();
     world.client.handle_answer(world.now, id, Err(CallError::HungUp));
     let Event::Fetched { result: Err(error), .. } = world.event() else { panic!() };
     assert_eq!(error.code, 400);
-    // It goes on listening to what it knew.
+    // That is told, since it may be something else. It goes on listening to what it knew.
     world.hear(r#"{ "type": "updated", "resource": "todo/1" }"#);
     let (id, ..) = world.asked();
     world.client.unlisten(world.now, listen).unwrap();
