@@ -63,6 +63,7 @@
 mod channel;
 pub mod client;
 mod connect;
+pub mod covenant;
 pub mod driver;
 pub mod endpoint;
 pub mod error;

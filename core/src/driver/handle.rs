@@ -123,6 +123,12 @@ impl Handle {
         Ok(receiver)
     }
 
+    /// Makes the server's loop turn, and with it a `poll_with` that waits return: for a host that pumps the server itself and
+    /// has something to do with it that another thread has finished. Calls in quick succession may make it turn once.
+    pub fn wake(&self) {
+        self.shared.wake();
+    }
+
     /// Ends the server as `Server::shutdown` does, behind the commands that this thread has given; called once more, it cuts
     /// what is left. Always taken; nothing happens when the server has ended already.
     pub fn shutdown(&self) {
