@@ -203,8 +203,8 @@ pub fn c_example(name: &str) -> Option<PathBuf> {
 /// When it cannot be built.
 pub fn c_library() -> PathBuf {
     let built = build(&["-p", "chanson-ffi", "--lib"]);
-    let library = built.iter().flat_map(|artifact| &artifact.filenames);
-    let library = library.filter(|file| file.extension().is_some_and(|extension| extension == "a")).next_back();
+    let mut files = built.iter().flat_map(|artifact| &artifact.filenames);
+    let library = files.rfind(|file| file.extension().is_some_and(|extension| extension == "a"));
     library.expect("a static library is built").clone()
 }
 
