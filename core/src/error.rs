@@ -104,6 +104,8 @@ pub enum PeerError {
     BadRequest(u16),
     /// No complete handshake within its time.
     HandshakeTimeout,
+    /// So many messages in a row that were refused (1008); see `Mount::max_offences`.
+    TooManyOffences,
 }
 
 impl PeerError {
@@ -112,7 +114,7 @@ impl PeerError {
         match self {
             Self::Protocol(_) | Self::BadRequest(_) | Self::HandshakeTimeout => 1002,
             Self::InvalidUtf8 => 1007,
-            Self::RateLimited => 1008,
+            Self::RateLimited | Self::TooManyOffences => 1008,
             Self::TooBig { .. } => 1009,
             Self::Undecodable(_) => 1011,
         }
@@ -127,6 +129,7 @@ impl PeerError {
             Self::RateLimited => "rate limited",
             Self::BadRequest(_) => "bad request",
             Self::HandshakeTimeout => "handshake timeout",
+            Self::TooManyOffences => "too many refused messages",
         }
     }
 }
@@ -169,6 +172,30 @@ impl CloseReason {
             Self::Violation(error) => error.reason(),
             Self::SlowConsumer => "slow consumer",
             Self::ByPeer(_) | Self::ByUs(_) | Self::IdleTimeout | Self::TransportEof | Self::Refused(_) => "",
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByPeer(code) => write!(f, "closed by the peer ({code})"),
+            Self::ByUs(code) => write!(f, "closed ({code})"),
+            Self::Violation(error) => write!(f, "closed for a violation: {error}"),
+            Self::IdleTimeout => f.write_str("closed for silence (1001)"),
+            Self::SlowConsumer => f.write_str("closed since the peer did not read (1013)"),
+            Self::TransportEof => f.write_str("the transport ended"),
+            Self::Refused(error) => write!(f, "refused: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for PeerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooBig { max } => write!(f, "a message beyond {max} bytes (1009)"),
+            Self::BadRequest(status) => write!(f, "a bad request (answered {status})"),
+            error => write!(f, "{} ({})", error.reason(), error.code()),
         }
     }
 }

@@ -73,6 +73,7 @@ pub mod hub;
 mod id;
 mod json;
 pub mod limits;
+pub mod log;
 pub mod memory;
 mod payload;
 mod presence;
@@ -101,3 +102,11 @@ pub use raw::Raw;
 pub use socket::{On, Socket};
 pub use state::outbox::{Admitted, Output};
 pub use state::stats::Stats;
+
+/// Runs code of the application whose panics concern nobody. What it panics with may panic when it is dropped, and so
+/// is not.
+fn quietly(run: impl FnOnce()) {
+    if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
+        std::mem::forget(panic);
+    }
+}

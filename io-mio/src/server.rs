@@ -86,13 +86,14 @@ impl<S> Server<S> {
     /// # Errors
     /// The operating system has no room for an event queue; the hub cannot be built.
     pub fn from_listener(listener: std::net::TcpListener, hub: impl IntoHub<S>, config: Config) -> io::Result<Self> {
-        let hub = hub.into_hub(sys::seed)?;
+        let mut hub = hub.into_hub(sys::seed)?;
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let door = Door::open(TcpListener::from_std(listener), poll.registry(), LISTENER)?;
         let inbox = Inbox::new(hub.capacity().commands, move || waker.wake());
+        inbox.write_metrics(&mut hub);
         let buffer = vec![0; config.read_per_turn.clamp(1, MAX_BUFFER)].into_boxed_slice();
         Ok(Self {
             endpoint: Endpoint::with_config(hub, config.endpoint.clone()),

@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use chanson_core::ConnId;
+use chanson_core::log::Level;
 use mio::net::TcpStream;
 
 use crate::door::Accepted;
@@ -26,6 +27,7 @@ impl<S> Server<S> {
         self.pass_time(app);
         self.flush(app);
         self.mind_the_end(app);
+        self.stats.count_turn(self.now() - self.now);
         self.inbox.set_stats(self.stats());
         Ok(())
     }
@@ -72,7 +74,7 @@ impl<S> Server<S> {
         for _ in 0..self.config.accepts_per_turn.max(1) {
             match self.door.accept(self.now) {
                 Accepted::Socket(stream, peer) => self.admit(stream, peer),
-                Accepted::Failed => self.stats.accept_failures += 1,
+                Accepted::Failed => self.cannot_accept(),
                 Accepted::Nobody => return,
             }
         }
@@ -91,10 +93,19 @@ impl<S> Server<S> {
         match self.sockets.insert(self.poll.registry(), id, stream) {
             Ok(()) => self.stats.accepted += 1,
             Err(_) => {
-                self.stats.accept_failures += 1;
+                self.cannot_accept();
                 self.dead.push(id);
             }
         }
+    }
+
+    fn cannot_accept(&mut self) {
+        self.stats.accept_failures += 1;
+        self.endpoint.log(
+            self.now,
+            Level::Warn,
+            format_args!("a connection cannot be accepted: no file descriptor left?"),
+        );
     }
 
     /// Reads from every socket that has something, each within its share.

@@ -87,7 +87,7 @@ impl<S> Server<S> {
     /// # Errors
     /// The operating system has no thread to give; the hub cannot be built.
     pub fn from_listener(listener: TcpListener, hub: impl IntoHub<S>, config: Config) -> io::Result<Self> {
-        let hub = hub.into_hub(sys::seed)?;
+        let mut hub = hub.into_hub(sys::seed)?;
         let addr = listener.local_addr()?;
         let channels = Channels { inputs: bounded(WAITING), sent: bounded(WAITING) };
         let wake = channels.inputs.0.clone();
@@ -96,6 +96,7 @@ impl<S> Server<S> {
             drop(wake.try_send(Input::Wake));
             Ok(())
         });
+        inbox.write_metrics(&mut hub);
         Ok(Self {
             endpoint: Endpoint::with_config(hub, config.endpoint.clone()),
             door: Door::open(listener, channels.inputs.0.clone(), STACK)?,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chanson_core::ConnId;
+use chanson_core::log::Level;
 use chanson_core::time::Instant;
 use crossbeam_channel::select;
 
@@ -19,7 +20,7 @@ impl<S> Server<S> {
         if self.is_finished() {
             return;
         }
-        self.wait(app, max_wait);
+        let woke = self.wait(app, max_wait);
         self.tick();
         self.take_sent();
         self.take_inputs(app);
@@ -28,6 +29,7 @@ impl<S> Server<S> {
         self.flush(app);
         self.mind_the_end(app);
         self.conns.reap();
+        self.stats.count_turn(self.now() - woke);
         self.inbox.set_stats(self.stats());
     }
 
@@ -45,21 +47,25 @@ impl<S> Server<S> {
         timer.into_iter().chain(self.door.deadline()).chain(drained).min()
     }
 
-    /// Waits until something happens, and takes it.
-    fn wait(&mut self, app: &mut S, max_wait: Option<Duration>) {
+    /// Waits until something happens, and takes it; when that was.
+    fn wait(&mut self, app: &mut S, max_wait: Option<Duration>) -> Instant {
         let due = self.next_turn().map(|due| due - self.now());
         let timeout = max_wait.into_iter().chain(due).min().unwrap_or(FOREVER);
-        let Some(channels) = &self.channels else { return };
+        let Some(channels) = &self.channels else { return self.now };
         select! {
-            recv(channels.sent.1) -> sent => if let Ok(sent) = sent {
+            recv(channels.sent.1) -> sent => {
                 self.tick();
-                self.note_sent(sent);
-            },
-            recv(channels.inputs.1) -> input => if let Ok(input) = input {
+                let woke = self.now;
+                sent.into_iter().for_each(|sent| self.note_sent(sent));
+                woke
+            }
+            recv(channels.inputs.1) -> input => {
                 self.tick();
-                self.take_input(app, input);
-            },
-            default(timeout) => {}
+                let woke = self.now;
+                input.into_iter().for_each(|input| self.take_input(app, input));
+                woke
+            }
+            default(timeout) => self.now(),
         }
     }
 
@@ -98,7 +104,11 @@ impl<S> Server<S> {
     fn take_input(&mut self, app: &mut S, input: Input) {
         match input {
             Input::Accepted(stream, peer) => self.admit(app, stream, peer),
-            Input::AcceptFailed => self.stats.accept_failures += 1,
+            Input::AcceptFailed => {
+                self.stats.accept_failures += 1;
+                let text = format_args!("a connection cannot be accepted: no file descriptor left?");
+                self.endpoint.log(self.now, Level::Warn, text);
+            }
             Input::Bytes(conn, buffer, count) => {
                 self.endpoint.handle_bytes(self.now, app, conn, &buffer[..count]);
                 self.conns.lend(conn, buffer, self.endpoint.wants_bytes(conn));
@@ -133,6 +143,7 @@ impl<S> Server<S> {
             self.stats.accepted += 1;
         } else {
             self.stats.accept_failures += 1;
+            self.endpoint.log(self.now, Level::Warn, format_args!("no thread left for a connection"));
             self.endpoint.handle_close(self.now, app, id);
             self.door.turn_away(self.now, stream);
         }

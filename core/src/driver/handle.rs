@@ -138,7 +138,7 @@ impl Handle {
 
     /// Counters and gauges as they were at the end of the server's last turn.
     pub fn stats(&self) -> Stats {
-        *self.shared.stats.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.stats()
     }
 
     /// Whether the server has ended: nothing said here will be heard.
@@ -218,6 +218,10 @@ impl Shared {
 
     pub(super) fn stops(&self) -> usize {
         self.stops.load(Ordering::Acquire)
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set_stats(&self, stats: Stats) {

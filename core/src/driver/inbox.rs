@@ -9,6 +9,7 @@ use super::command::Command;
 use super::handle::Shared;
 use super::{Handle, Stats};
 use crate::endpoint::Endpoint;
+use crate::hub::Hub;
 use crate::time::Instant;
 
 /// What [`Handle`]s ask for, at the server's end. When it is dropped or [closed](Self::close), nothing said to a handle is
@@ -91,6 +92,17 @@ impl Inbox {
     /// What handles tell when they are asked for counters.
     pub fn set_stats(&self, stats: Stats) {
         self.shared.set_stats(stats);
+    }
+
+    /// Has the hub write all of the server's counters where its builder said that metrics are: the hub's as they are, the
+    /// others as they were at the end of the last turn.
+    pub fn write_metrics<S>(&self, hub: &mut Hub<S>) {
+        let shared = Arc::clone(&self.shared);
+        hub.set_metrics_writer(move |hub| {
+            let mut stats = shared.stats();
+            stats.endpoint.hub = *hub;
+            stats.to_prometheus()
+        });
     }
 
     /// The server has ended.

@@ -43,6 +43,7 @@ use self::sessions::{Answer, Sessions};
 use crate::error::{CloseReason, CommandError};
 use crate::hub::{Admission, Hub};
 use crate::id::ConnId;
+use crate::log::Level;
 use crate::session::{self, Event};
 use crate::state::outbox::Output;
 use crate::state::stats;
@@ -99,6 +100,45 @@ pub struct Stats {
     pub slow_consumers: u64,
     /// Messages dropped for connections that did not read.
     pub dropped: u64,
+    /// Bytes that came.
+    pub bytes_in: u64,
+    /// Bytes that have left.
+    pub bytes_out: u64,
+    /// The most bytes that ever waited to be sent, all connections together.
+    pub most_queued_bytes: usize,
+    /// The most that ever waited for one connection.
+    pub most_queued_bytes_of_one: usize,
+}
+
+impl Stats {
+    /// In the text format that Prometheus reads, the hub's first.
+    pub fn to_prometheus(&self) -> String {
+        let mut out = String::new();
+        self.write_prometheus(&mut out);
+        out
+    }
+
+    pub(crate) fn write_prometheus(&self, out: &mut String) {
+        use stats::Kind::{Counter, Gauge};
+        self.hub.write_prometheus(out);
+        stats::write_metrics(
+            out,
+            &[
+                ("queued_bytes", Gauge, self.queued_bytes as u64, "Bytes waiting to be sent."),
+                ("most_queued_bytes", Gauge, self.most_queued_bytes as u64, "The most bytes that ever waited."),
+                (
+                    "most_queued_bytes_of_one",
+                    Gauge,
+                    self.most_queued_bytes_of_one as u64,
+                    "The most bytes that ever waited for one connection.",
+                ),
+                ("slow_consumers", Counter, self.slow_consumers, "Connections closed since they did not read."),
+                ("dropped", Counter, self.dropped, "Messages dropped for connections that did not read."),
+                ("bytes_in", Counter, self.bytes_in, "Bytes received."),
+                ("bytes_out", Counter, self.bytes_out, "Bytes sent."),
+            ],
+        );
+    }
 }
 
 /// A hub and its sessions, by connection.
@@ -142,6 +182,7 @@ impl<S> Endpoint<S> {
         if let Some(entry) = self.sessions.get_mut(conn) {
             entry.session.lend(&mut buffer);
             entry.session.handle_bytes(now, bytes);
+            self.sessions.stats.bytes_in += bytes.len() as u64;
             self.pump(app, conn);
         }
         if let Some(entry) = self.sessions.get_mut(conn) {
@@ -242,13 +283,20 @@ impl<S> Endpoint<S> {
         self.sessions.tick(now);
         let now = self.sessions.now;
         if let Some(entry) = self.sessions.get_mut(conn) {
+            let sent = sent.min(entry.session.queued_bytes());
             entry.session.advance(now, sent);
             if !entry.session.is_open() && !entry.session.is_finished() {
                 self.sessions.resumed.push(conn);
             }
+            self.sessions.stats.bytes_out += sent as u64;
             self.sessions.recount(conn);
             self.sessions.watch(conn);
         }
+    }
+
+    /// Whether there is such a connection (still).
+    pub fn has(&self, conn: ConnId) -> bool {
+        self.sessions.get(conn).is_some()
     }
 
     /// Whether all is said on this connection: shut its transport down, then [`handle_close`](Self::handle_close). True
@@ -267,6 +315,11 @@ impl<S> Endpoint<S> {
     /// behind it.
     pub fn wants_bytes(&self, conn: ConnId) -> bool {
         self.sessions.get(conn).is_some_and(|entry| entry.session.wants_bytes())
+    }
+
+    /// Has the hub's listener hear of something that happened to the host. See `Hub::log`.
+    pub fn log(&mut self, now: Instant, level: Level, text: fmt::Arguments<'_>) {
+        self.hub.log(now, level, text);
     }
 
     // --- getters ---

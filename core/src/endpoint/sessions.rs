@@ -164,6 +164,8 @@ impl Sessions {
                 entry.reserved = 0;
             }
             self.queued = self.queued - before + waiting;
+            self.stats.most_queued_bytes = self.stats.most_queued_bytes.max(self.queued);
+            self.stats.most_queued_bytes_of_one = self.stats.most_queued_bytes_of_one.max(waiting);
         }
     }
 

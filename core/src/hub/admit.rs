@@ -8,9 +8,10 @@ use super::mount::{Mount, Protocol};
 use super::{Failed, Hub, PubSub, guard, guard_outcome};
 use crate::channel::{Leave, Refuse};
 use crate::connect::{Accept, Connect, PROTOCOL};
-use crate::error::{CloseReason, CommandError};
+use crate::error::{CloseReason, CommandError, PeerError};
 use crate::http::{Request, Response};
 use crate::id::{ConnId, Ticket};
+use crate::log::Level;
 use crate::payload::ToPayload;
 use crate::raw::Raw;
 use crate::state::conns::{Details, Phase, set};
@@ -41,7 +42,12 @@ impl<S> Hub<S> {
     /// `Full` when there are as many as `Capacity::connections`: answer 503 and close.
     pub fn handle_connect(&mut self, now: Instant, peer: Option<SocketAddr>) -> Result<ConnId, CommandError> {
         self.state.tick(now);
-        self.state.conns.insert(self.state.now, peer).ok_or(CommandError::Full)
+        let Some(conn) = self.state.conns.insert(self.state.now, peer) else {
+            let max = self.state.capacity.connections;
+            self.log(now, Level::Warn, format_args!("no room for another connection: there are {max}"));
+            return Err(CommandError::Full);
+        };
+        Ok(conn)
     }
 
     /// Whether a mount answers to the path of this request.
@@ -57,7 +63,11 @@ impl<S> Hub<S> {
         let admission = self.admit(app, conn, request);
         match &admission {
             Admission::Open(_) => self.opened(app, conn),
-            Admission::Refused(_) => self.state.stats.refused += 1,
+            Admission::Refused(response) => {
+                self.state.stats.refused += 1;
+                let (path, status) = (request.path(), response.status());
+                self.state.log(Level::Info, conn, format_args!("refused at {path:?} ({status})"));
+            }
             Admission::Pending => {}
         }
         self.settle(app);
@@ -97,6 +107,11 @@ impl<S> Hub<S> {
         request: &Request<'_>,
     ) -> Option<Response> {
         self.state.tick(now);
+        if let Some(metrics) = &self.metrics
+            && let Some(response) = metrics.answer(&self.state.stats(), request)
+        {
+            return Some(response);
+        }
         let Some(handler) = &self.on_request else { return Some(Response::text(404, "not found")) };
         let mut http = HttpRequest { state: &mut self.state, app, conn, ticket: None };
         let answer = guard(|| handler(&mut http, request));
@@ -235,6 +250,8 @@ impl<S> Hub<S> {
         let Some(entry) = self.state.conns.get_mut(conn) else { return };
         (entry.phase, entry.last_heard) = (Phase::Open, now);
         self.state.stats.opened += 1;
+        let path = &self.mounts[usize::from(entry.mount)].mount.path;
+        self.state.journal.record(now, Level::Debug, Some(conn), format_args!("open at {path:?}"));
         let mount = &self.mounts[usize::from(entry.mount)].mount;
         if let Some(limit) = mount.idle_timeout {
             self.state.remind(now + limit, Timer::Idle(conn));
@@ -258,6 +275,7 @@ impl<S> Hub<S> {
 
     /// Forgets everything that a connection had but its slot: joins, subscriptions, tickets, id.
     fn end_conn(&mut self, app: &mut S, conn: ConnId, reason: CloseReason) {
+        self.note_end(conn, reason);
         let Some(entry) = self.state.conns.get_mut(conn) else { return };
         let was_open = std::mem::replace(&mut entry.phase, Phase::Closed) == Phase::Open;
         let ticket = entry.ticket.take();
@@ -278,6 +296,29 @@ impl<S> Hub<S> {
             self.raw_outcome(conn, "close", result);
         }
         self.state.conns.clear_user_id(conn);
+    }
+
+    /// Counts and tells why a connection ended.
+    fn note_end(&mut self, conn: ConnId, reason: CloseReason) {
+        let stats = &mut self.state.stats;
+        stats.closed += 1;
+        let level = match reason {
+            CloseReason::SlowConsumer => Level::Warn,
+            CloseReason::Violation(error) => {
+                match error {
+                    PeerError::Protocol(_) | PeerError::InvalidUtf8 => stats.protocol_errors += 1,
+                    PeerError::TooBig { .. } => stats.too_big += 1,
+                    PeerError::BadRequest(_) => stats.bad_requests += 1,
+                    PeerError::HandshakeTimeout => stats.handshake_timeouts += 1,
+                    PeerError::TooManyOffences => stats.offenders += 1,
+                    // Counted where they are found.
+                    PeerError::Undecodable(_) | PeerError::RateLimited => {}
+                }
+                Level::Info
+            }
+            _ => Level::Debug,
+        };
+        self.state.log(level, conn, format_args!("{reason}"));
     }
 
     /// Back to a transport on which nothing is open, so that another request may come.

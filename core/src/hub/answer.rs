@@ -6,6 +6,7 @@ use crate::connect::Accept;
 use crate::error::{AnswerError, CommandError};
 use crate::http::Response;
 use crate::id::{ConnId, Ticket};
+use crate::log::Level;
 use crate::payload::Payload;
 use crate::state::tickets::Promise;
 use crate::time::Instant;
@@ -121,6 +122,12 @@ impl<S> Hub<S> {
             return;
         }
         self.state.stats.expired_tickets += 1;
+        self.state.journal.record(
+            self.state.now,
+            Level::Warn,
+            None,
+            format_args!("{ticket:?} was not answered in time"),
+        );
         match self.state.tickets.get(ticket) {
             Some(Promise::Connect { conn }) => {
                 let conn = *conn;

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use super::metrics::Metrics;
 use super::mount::{Mount, Protocol};
 use super::{Fault, FaultHandler, Hub, RequestHandler, Served};
 use crate::http::{Request, Response, Route, RouteError};
 use crate::hub::HttpRequest;
 use crate::limits::Capacity;
+use crate::log::{Listener, Record};
 use crate::state::State;
 use crate::topic::{Pattern, PatternError, Routes, RoutesError};
 
@@ -17,6 +19,8 @@ pub struct Builder<S = ()> {
     preallocate: bool,
     on_request: Option<Box<RequestHandler<S>>>,
     on_fault: Option<Box<FaultHandler>>,
+    on_log: Option<Box<Listener>>,
+    metrics: Option<Box<str>>,
     seed: Option<[u8; 32]>,
 }
 
@@ -28,6 +32,8 @@ impl<S> Default for Builder<S> {
             preallocate: false,
             on_request: None,
             on_fault: None,
+            on_log: None,
+            metrics: None,
             seed: None,
         }
     }
@@ -75,6 +81,33 @@ impl<S> Builder<S> {
         self
     }
 
+    /// Hears of what happens, a hundred records of each level at once and ten a second in the long run. A driver hands them
+    /// to the `log` crate unless this is set.
+    ///
+    /// ```
+    /// # use chanson_core::Hub;
+    /// let builder = Hub::<()>::builder().on_log(|record| eprintln!("{:?} {record}", record.level));
+    /// ```
+    #[must_use]
+    pub fn on_log(mut self, listener: impl Fn(&Record<'_>) + Send + Sync + 'static) -> Self {
+        self.on_log = Some(Box::new(listener));
+        self
+    }
+
+    /// The same unless a listener is set already; for drivers.
+    #[must_use]
+    pub fn on_log_if_unset(self, listener: impl Fn(&Record<'_>) + Send + Sync + 'static) -> Self {
+        if self.on_log.is_some() { self } else { self.on_log(listener) }
+    }
+
+    /// Answers `GET` on this path with all counters and gauges, in the text format that Prometheus reads. Anybody who reaches
+    /// the server may ask: keep the path from the outside, at a proxy for instance.
+    #[must_use]
+    pub fn metrics(mut self, path: &str) -> Self {
+        self.metrics = Some(path.into());
+        self
+    }
+
     /// What all randomness grows from: tokens, `phx_ref`s, the keys of hash tables. It has to be unpredictable and
     /// never the same again, except in tests.
     #[must_use]
@@ -102,12 +135,14 @@ impl<S> Builder<S> {
             return Err(BuildError::TooMany);
         }
         let served = self.mounts.into_iter().map(Served::new).collect::<Result<Vec<_>, _>>()?;
-        let mut state = State::new(self.capacity, seed);
+        let mut state = State::new(self.capacity, seed, self.on_log);
         if self.preallocate {
             state.conns.preallocate();
             state.pubsub.preallocate(state.capacity.connections);
         }
-        Ok(Hub { mounts: served, on_request: self.on_request, on_fault: self.on_fault, state, stopping: false })
+        let metrics = self.metrics.map(|path| Metrics { path, write: None });
+        let (on_request, on_fault) = (self.on_request, self.on_fault);
+        Ok(Hub { mounts: served, on_request, on_fault, metrics, state, stopping: false })
     }
 }
 

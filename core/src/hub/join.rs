@@ -131,6 +131,7 @@ impl<S> Hub<S> {
                     return Err(error);
                 }
                 self.state.pubsub.subscribe(member);
+                self.behave(conn);
                 let Pending { effects, waiting, stop, .. } = *pending;
                 self.after_join(app, member, Said { ticket: None, effects, stop }, waiting);
             }
@@ -143,6 +144,7 @@ impl<S> Hub<S> {
                 let response = Payload::Json(refuse.response());
                 let told = self.state.reply(member, pending.ref_.as_ref(), "error", response);
                 debug_assert!(told.is_ok(), "a pending join belongs to an open connection");
+                self.offend(conn);
                 self.forget(member);
                 self.replay(app, conn, pending.waiting);
             }
@@ -213,6 +215,7 @@ impl<S> Hub<S> {
             join.pending = None;
         }
         self.state.pubsub.subscribe(member);
+        self.behave(self.state.pubsub.member(member).conn);
         Ok(())
     }
 
@@ -251,6 +254,7 @@ impl<S> Hub<S> {
         self.state.stats.refused_joins += 1;
         let refs = (message.join_ref, message.ref_);
         self.state.reply_unjoined(conn, refs, &message.topic, "error", refuse.response());
+        self.offend(conn);
     }
 
     /// Takes the member out of the tables. The application's state for it is dropped here, and a panic in that too

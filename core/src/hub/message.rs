@@ -140,6 +140,7 @@ impl<S> Hub<S> {
         self.state.stats.rate_limited += 1;
         match limit.action {
             RateAction::Drop => {
+                self.offend(conn);
                 let Some(message) = message else { return false };
                 let refs = (message.join_ref, message.ref_);
                 self.state.reply_unjoined(conn, refs, &message.topic, "error", RATE_LIMITED);
@@ -183,6 +184,24 @@ impl<S> Hub<S> {
         self.state.stats.unmatched_topics += 1;
         let refs = (Ref::Null, message.ref_);
         self.state.reply_unjoined(conn, refs, &message.topic, "error", UNMATCHED_TOPIC);
+        self.offend(conn);
+    }
+
+    /// One more message in a row that was refused.
+    pub(super) fn offend(&mut self, conn: ConnId) {
+        let Some(entry) = self.state.conns.get_mut(conn) else { return };
+        entry.offences = entry.offences.saturating_add(1);
+        let max = self.mounts[usize::from(entry.mount)].mount.max_offences;
+        if max > 0 && entry.offences >= max {
+            self.state.close_later(conn, CloseReason::Violation(PeerError::TooManyOffences));
+        }
+    }
+
+    /// A message that was taken.
+    pub(super) fn behave(&mut self, conn: ConnId) {
+        if let Some(entry) = self.state.conns.get_mut(conn) {
+            entry.offences = 0;
+        }
     }
 
     fn handle_event(&mut self, app: &mut S, member: u32, message: &Message<'_>, source: Source<'_>) {
@@ -209,6 +228,7 @@ impl<S> Hub<S> {
             if !message.ref_.is_null() {
                 self.answer_error(member, message, UNMATCHED_EVENT);
             }
+            self.offend(conn);
             return;
         };
         let stage = Stage::Event { ref_: message.ref_, answered: false };
@@ -217,6 +237,7 @@ impl<S> Hub<S> {
         let event = Event::new(&message.event, message.payload, &message.topic, message.ref_);
         let result = guard_outcome(|| handler(&mut socket, event));
         let stop = socket.into_said().stop;
+        self.behave(conn);
         match result {
             Ok(()) if stop => drop(self.end_join(app, member, Leave::Stopped)),
             Ok(()) => {}

@@ -38,6 +38,7 @@ mod answer;
 mod builder;
 mod join;
 mod message;
+mod metrics;
 mod mount;
 mod origin;
 mod pubsub;
@@ -48,6 +49,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use self::admit::{Admission, HttpRequest};
 pub use self::builder::{BuildError, Builder};
+use self::metrics::Metrics;
 pub use self::mount::Mount;
 use self::mount::Protocol;
 pub use self::origin::Origin;
@@ -57,7 +59,9 @@ use crate::error::{CloseReason, CommandError};
 use crate::http::{Request, Response, Route};
 use crate::id::ConnId;
 use crate::limits::Capacity;
+use crate::log::Level;
 use crate::payload::{Json, PayloadBuf, ToPayload};
+use crate::quietly;
 use crate::state::conns::Phase;
 use crate::state::outbox::Output;
 use crate::state::stats::Stats;
@@ -72,6 +76,7 @@ pub struct Hub<S = ()> {
     mounts: Vec<Served<S>>,
     on_request: Option<Box<RequestHandler<S>>>,
     on_fault: Option<Box<FaultHandler>>,
+    metrics: Option<Metrics>,
     state: State,
     stopping: bool,
 }
@@ -262,6 +267,13 @@ impl<S> Hub<S> {
 
     // --- what all of its parts need ---
 
+    /// Has the hub's listener (see `Builder::on_log`) hear of something that happened to its host: a driver that runs out of
+    /// file descriptors, say. Subject to the same limit of rate as the hub's own records.
+    pub fn log(&mut self, now: Instant, level: Level, text: fmt::Arguments<'_>) {
+        self.state.tick(now);
+        self.state.journal.record(self.state.now, level, None, text);
+    }
+
     /// Closes what handlers said to close, and what is said meanwhile.
     fn settle(&mut self, app: &mut S) {
         while let Some((conn, reason)) = self.state.closing.pop_front() {
@@ -289,6 +301,9 @@ impl<S> Hub<S> {
     /// Tells the application of a handler that failed.
     fn report(&mut self, conn: ConnId, place: &str, event: &str, failed: &Failed) {
         self.state.stats.crashes += 1;
+        let how = if failed.panicked() { "panicked" } else { "failed" };
+        let text = format_args!("the handler of {event:?} on {place:?} {how}: {}", failed.text());
+        self.state.journal.record(self.state.now, Level::Error, Some(conn), text);
         if let Some(on_fault) = &self.on_fault {
             let fault = Fault { conn, place, event, text: failed.text(), panicked: failed.panicked() };
             // A panic while reporting a failure is a failure that nobody can be told of.
@@ -343,14 +358,6 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
         (Some(text), _) => text,
         (None, Some(text)) => text,
         (None, None) => "panic",
-    }
-}
-
-/// Runs code of the application whose panics concern nobody. What it panics with may panic when it is dropped, and so
-/// is not.
-pub(crate) fn quietly(run: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
-        std::mem::forget(panic);
     }
 }
 

@@ -41,6 +41,7 @@ pub struct Mount<S = ()> {
     pub(super) max_joins: Option<usize>,
     pub(super) websocket_only: bool,
     pub(super) rate_limit: Option<RateLimit>,
+    pub(super) max_offences: u16,
     /// What was registered and is nothing for this protocol; said when the hub is built.
     pub(super) misplaced: Option<&'static str>,
 }
@@ -88,6 +89,7 @@ impl<S> Mount<S> {
             max_joins: None,
             websocket_only: false,
             rate_limit: None,
+            max_offences: 1000,
             misplaced: None,
         }
     }
@@ -192,6 +194,15 @@ impl<S> Mount<S> {
     #[must_use]
     pub const fn rate_limit(mut self, limit: RateLimit) -> Self {
         self.rate_limit = Some(limit);
+        self
+    }
+
+    /// How many messages in a row may be refused (topics or events that nobody serves, joins that are refused, messages beyond
+    /// the rate limit) before the connection is closed with 1008; 1,000 unless said otherwise. A join or an event that a
+    /// handler takes begins the count anew; heartbeats and leaves do not count. Nought switches it off.
+    #[must_use]
+    pub const fn max_offences(mut self, offences: u16) -> Self {
+        self.max_offences = offences;
         self
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Conn {
     pub(crate) vsn: Vsn,
     /// Whether it offered the subprotocol that phoenix.js sends its token by.
     pub(crate) offers_token: bool,
+    /// Messages in a row that were refused.
+    pub(crate) offences: u16,
     /// The unanswered ticket of its connect or of its HTTP request.
     pub(crate) ticket: Option<Ticket>,
     pub(crate) joins: u32,
@@ -109,6 +111,7 @@ impl Conns {
             mount: 0,
             vsn: Vsn::V1,
             offers_token: false,
+            offences: 0,
             ticket: None,
             joins: 0,
             tickets: 0,

@@ -19,6 +19,7 @@ use crate::error::{CloseReason, CommandError};
 use crate::frame::{Frame, FrameBuf, Kind};
 use crate::id::{ConnId, Ticket};
 use crate::limits::Capacity;
+use crate::log::{Journal, Level, Listener};
 use crate::payload::{Json, Payload, PayloadBuf, ToPayload};
 use crate::presence::{Change, Presences};
 use crate::pubsub::{EnterError, Form, Topics};
@@ -50,13 +51,14 @@ pub(crate) struct State {
     /// Connections to close as soon as the handler that said so has returned.
     pub(crate) closing: VecDeque<(ConnId, CloseReason)>,
     pub(crate) stats: Stats,
+    pub(crate) journal: Journal,
     frames: FrameBuf,
     scratch: Vec<u8>,
     payloads: Vec<u8>,
 }
 
 impl State {
-    pub(crate) fn new(capacity: Capacity, seed: [u8; 32]) -> Self {
+    pub(crate) fn new(capacity: Capacity, seed: [u8; 32], listener: Option<Box<Listener>>) -> Self {
         let mut random = Random::new(seed);
         Self {
             now: Instant::ORIGIN,
@@ -69,6 +71,7 @@ impl State {
             outbox: Outbox::default(),
             closing: VecDeque::new(),
             stats: Stats::default(),
+            journal: Journal::new(listener),
             frames: FrameBuf::default(),
             scratch: Vec::new(),
             payloads: Vec::new(),
@@ -80,6 +83,11 @@ impl State {
     /// Time does not go backwards here: an earlier moment counts as now.
     pub(crate) fn tick(&mut self, now: Instant) {
         self.now = self.now.max(now);
+    }
+
+    /// Tells whoever listens what happened to a connection.
+    pub(crate) fn log(&mut self, level: Level, conn: ConnId, text: std::fmt::Arguments<'_>) {
+        self.journal.record(self.now, level, Some(conn), text);
     }
 
     pub(crate) fn stats(&self) -> Stats {

@@ -15,6 +15,7 @@ mod requests;
 mod sends;
 mod slow_consumers;
 mod time_limits;
+mod watching;
 
 use std::fmt::Display;
 

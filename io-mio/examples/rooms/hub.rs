@@ -61,6 +61,7 @@ pub(crate) fn hub(options: &Options) -> Builder<Rooms> {
             .max_message(2 * 1024 * 1024)
             .idle_timeout(options.heartbeat_timeout)
             .ticket_limit(Duration::from_secs(600))
+            .max_offences(0)
             .on_connect(admit)
     };
     let auth = mount("/auth").on_connect(|connect| match connect.auth_token() {

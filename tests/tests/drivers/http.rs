@@ -119,3 +119,19 @@ fn what_cannot_be_read_is_answered_and_the_connection_closed() {
     let answer = exchange(server.local_addr(), b"GET /socket HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
 }
+
+#[test]
+fn metrics_tell_of_the_whole_server() {
+    let hub = Hub::builder().mount(Mount::channels("/socket").channel(room())).metrics("/metrics");
+    let server: Running = Server::bind("127.0.0.1:0", hub).unwrap().spawn().unwrap();
+    let answer = exchange(server.local_addr(), b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let answer = exchange(server.local_addr(), b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let value = |name: &str| {
+        let line = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {answer}")).parse::<u64>().unwrap()
+    };
+    assert_eq!(value("chanson_connections"), 1, "the hub's own numbers are of now");
+    assert!(value("chanson_accepted_total") >= 1 && value("chanson_turns_total") >= 1);
+    assert!(value("chanson_bytes_in_total") > 0 && value("chanson_bytes_out_total") > 0);
+}
