@@ -103,7 +103,7 @@ impl<S: 'static, X: 'static, D: 'static> ProcedureDefinition<S, X, D> {
 pub(super) fn guard<T>(handler: impl FnOnce() -> Result<T, Failed>) -> Result<T, Failed> {
     catch_unwind(AssertUnwindSafe(handler)).unwrap_or_else(|panic| {
         let text = panic_text(&*panic).to_owned();
-        quietly(|| drop(panic));
+        crate::quietly(|| drop(panic));
         Err(Failed::Thrown(text))
     })
 }
