@@ -8,7 +8,6 @@ use super::scope::{Call, Connecting, Done, Headers, Message, Origin, Scope};
 use crate::covenant::contract::{Channel, Fault, Kind, Params, Procedure, ValidationError, validate};
 use crate::http::Request;
 use crate::hub::panic_text;
-use crate::quietly;
 use crate::wire::ion::{Raw, RawBuf};
 
 /// The handlers of a channel.
