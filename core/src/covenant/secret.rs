@@ -46,9 +46,22 @@ mod tests {
     fn only_the_secret_is_the_secret() {
         let secret = Secret::new("abc");
         assert!(secret.admits(b"Bearer abc"));
-        for wrong in
-            ["", "Bearer", "Bearer ", "Bearer ab", "Bearer abd", "Bearer abcabc", "Bearer  abc", "bearer abc", "abc"]
-        {
+        for wrong in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer a",
+            "Bearer ab",
+            "Bearer abd",
+            "Bearer abcabc",
+            "Bearer abc ",
+            "Bearer  abc",
+            "bearer abc",
+            "Basic abc",
+            "abc",
+            "Bearer ABC",
+            "Bearer abc\0",
+        ] {
             assert!(!secret.admits(wrong.as_bytes()), "{wrong}");
         }
         assert!(!Secret::new("").admits(b"Bearer "));

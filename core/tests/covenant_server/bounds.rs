@@ -65,6 +65,12 @@ fn bodies_are_needed_and_bounded() {
     }
     assert_eq!(ask("POST", "/?type=nope", &[], b"{}"), 404);
     assert_eq!(ask("POST", "/?type=", &[], b"{}"), 404);
+    let marked = procedure("ask", "x", &[]);
+    assert_eq!(
+        ask("POST", "/", &[], format!("\u{feff}{marked}").as_bytes()),
+        201,
+        "a byte order mark is none of the text"
+    );
     assert_eq!(ask("POST", "/?type=connect&type=procedure", &[], b"{}"), 500, "the first counts");
     assert_eq!(ask("POST", "/?%74ype=nope", &[], b"{}"), 404);
 }

@@ -156,6 +156,18 @@ fn a_message_is_answered_when_its_own_have_arrived_in_order() {
     world.at_rest();
 }
 
+/// For the published sidekick another order of params is another room.
+#[test]
+fn params_go_to_their_own_room_in_the_order_in_which_they_came() {
+    let mut world = world();
+    let turned = r#"{ "roomId": "r", "org": "acme" }"#;
+    let body = message(r#"{ "do": "context" }"#).replace(PARAMS, turned);
+    world.post("channel", &body);
+    assert_eq!(world.call().2, format!(r#"{{ "channel": "chat", "params": {turned}, "data": "ann" }}"#));
+    world.post("connect", &connect(r#"{ "do": "send" }"#).replace(PARAMS, turned));
+    assert!(world.call().2.contains(turned));
+}
+
 #[test]
 fn what_was_left_out_is_nothing() {
     let mut world = world();

@@ -5,5 +5,6 @@ mod bounds;
 mod channels;
 mod common;
 mod defining;
+mod later;
 mod procedures;
 mod sidekick;

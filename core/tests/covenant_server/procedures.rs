@@ -152,3 +152,20 @@ fn contexts_and_derivations_are_made_of_each_call() {
     assert_eq!(ask(&[("X-User", "eve")]), (500, err("derivation", 500), true));
     assert_eq!(world.app, 200);
 }
+
+#[test]
+fn whoever_hears_of_incidents_gets_one_line_and_may_panic() {
+    let (builder, log) = builder();
+    let into = log.clone();
+    let builder = builder.on_incident(move |incident| {
+        into.lock().unwrap().push(incident.to_string());
+        panic!("in the log");
+    });
+    let mut server: Server<u32> = builder.build(sidekick()).unwrap();
+    let fail = |_: &mut chanson_core::covenant::server::Call<'_, u32>, _: &Say| Err("two\nlines\u{1b}".into());
+    server.define_procedure::<Ask>(fail, |_| Vec::new()).unwrap();
+    let mut world = World::new(server, Log::default());
+    assert_eq!(world.ask("procedure", &procedure("ask", "x", &[])).0, 500);
+    let line = log.lock().unwrap().pop();
+    assert_eq!(line.as_deref(), Some(r"procedure ask: two\nlines\u{1b}"));
+}

@@ -2,7 +2,7 @@
 
 use chanson_core::covenant::contract::{Channel, Contract, ContractError, Kind, Procedure};
 use chanson_core::wire::ion::{Date, RawBuf};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 /// All channels and procedures.
 ///
@@ -80,23 +80,16 @@ pub(crate) struct DocParams {
     pub(crate) doc_id: String,
 }
 
-/// An edit is anything, and passed on as it came; what was left out stays left out.
+/// An edit is anything, and passed on as it came.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Edit {
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub(crate) edit: Option<RawBuf>,
+    pub(crate) edit: RawBuf,
 }
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Edited {
     pub(crate) by: String,
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub(crate) edit: Option<RawBuf>,
-}
-
-/// What is there is there, `null` too.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RawBuf>, D::Error> {
-    RawBuf::deserialize(deserializer).map(Some)
+    pub(crate) edit: RawBuf,
 }
 
 pub(crate) struct Lobby;

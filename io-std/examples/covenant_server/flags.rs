@@ -46,6 +46,9 @@ impl Flags {
             match flag.as_str() {
                 "--port" => flags.port = number(&flag, &value)?,
                 "--host" => flags.host = value,
+                "--sidekick-url" if value.starts_with("https:") => {
+                    return Err(wrong("--sidekick-url: https:// needs TLS, which is not built in"));
+                }
                 "--sidekick-url" => flags.sidekick_url = value,
                 "--sidekick-secret" => flags.sidekick_secret = value,
                 "--server-secret" => flags.server_secret = value,

@@ -44,7 +44,11 @@
 //! http.join()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Whoever has taken a promise in a handler (`defer`) answers from any thread by
+//! [`Handle::act`]: `handle.act(move |server, now, _| drop(server.answer_procedure::<P>(now, deferred, answer)))`.
 
+pub mod client;
 mod door;
 mod service;
 mod work;

@@ -37,10 +37,12 @@ pub(crate) struct OverTcp {
 
 impl OverTcp {
     pub(crate) fn start(sidekick_secret: &str, sidekick_listens: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        // Otherwise the listener is dropped, and its port is one where nobody listens.
-        let sidekick = sidekick_listens.then(|| FakeSidekick::start(listener));
+        let (mut url, mut sidekick) = ("http://127.0.0.1:1".to_owned(), None);
+        if sidekick_listens {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            url = format!("http://{}", listener.local_addr().unwrap());
+            sidekick = Some(FakeSidekick::start(listener));
+        }
         let flags = ["--sidekick-url", &url, "--sidekick-secret", sidekick_secret, "--server-secret", "server-secret"];
         let program = Rooms::start_binary(binary(), &flags);
         Self { program, conns: HashMap::new(), sidekick, called: VecDeque::new() }

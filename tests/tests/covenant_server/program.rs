@@ -155,6 +155,7 @@ fn flags_are_explained_and_mistakes_named() {
         (&["--nope", "1"], "--nope"),
         (&["--port"], "--port"),
         (&["--sidekick-url", "ftp://a"], "Url"),
+        (&["--sidekick-url", "https://a"], "TLS"),
         (&["--sidekick-secret", "a\nb"], "Header"),
     ] {
         let ran = run(args);

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::calls::Jobs;
+use super::conclude::Later;
 use super::define::{ContextGenerator, Derivation, Generators};
 use super::{Call, Failure, Incident, Server};
 use crate::covenant::connection::ServerToSidekick;
@@ -19,18 +20,26 @@ use crate::time::Instant;
 pub struct Config {
     /// Bytes that the body of a request may have; beyond, it is answered 413. A driver may know a lower bound. 1 MiB.
     pub max_body: usize,
-    /// Requests (and messages sent by [`Server::send_message`]) that wait for the Sidekick, at a time; beyond, requests are
-    /// answered 503. 1024.
+    /// Requests that wait for the Sidekick or were put off, and messages of [`Server::send_message`] that are under way, at a
+    /// time; beyond, requests are answered 503. 1024.
     pub waiting: usize,
     /// Messages that one handler may send. 256.
     pub sends_per_request: usize,
     /// How long the Sidekick may take to answer a call. 10 s.
     pub call_timeout: Duration,
+    /// How long an answer may be put off. 20 s, as a driver's HTTP server may have a limit of its own, of 30 s.
+    pub answer_limit: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_body: 1 << 20, waiting: 1024, sends_per_request: 256, call_timeout: Duration::from_secs(10) }
+        Self {
+            max_body: 1 << 20,
+            waiting: 1024,
+            sends_per_request: 256,
+            call_timeout: Duration::from_secs(10),
+            answer_limit: Duration::from_secs(20),
+        }
     }
 }
 
@@ -60,6 +69,13 @@ impl Config {
     #[must_use]
     pub const fn with_call_timeout(mut self, timeout: Duration) -> Self {
         self.call_timeout = timeout;
+        self
+    }
+
+    /// With this [`answer_limit`](Self::answer_limit).
+    #[must_use]
+    pub const fn with_answer_limit(mut self, limit: Duration) -> Self {
+        self.answer_limit = limit;
         self
     }
 }
@@ -166,7 +182,9 @@ impl<S: 'static, X: 'static, D: 'static> Builder<S, X, D> {
             channels: HashMap::new(),
             procedures: HashMap::new(),
             on_incident: self.on_incident,
-            jobs: Jobs::new(self.config.waiting, self.config.call_timeout),
+            jobs: Jobs::new(self.config.call_timeout),
+            later: Later::default(),
+            tickets: 0,
             config: self.config,
             outputs: VecDeque::new(),
             random: Random::new(seed),

@@ -102,7 +102,6 @@ pub(super) struct Jobs<T> {
     /// In the order in which they were made, which is that of their deadlines.
     calls: BTreeMap<CallId, Pending>,
     next: u64,
-    max: usize,
     timeout: Duration,
 }
 
@@ -123,16 +122,12 @@ pub(super) enum Progress<T> {
 }
 
 impl<T> Jobs<T> {
-    pub(super) const fn new(max: usize, timeout: Duration) -> Self {
-        Self { jobs: Slab::new(), calls: BTreeMap::new(), next: 0, max, timeout }
+    pub(super) const fn new(timeout: Duration) -> Self {
+        Self { jobs: Slab::new(), calls: BTreeMap::new(), next: 0, timeout }
     }
 
     pub(super) fn len(&self) -> usize {
         self.jobs.len()
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.jobs.len() >= self.max
     }
 
     pub(super) fn begin(&mut self, now: Instant, sidekick: &dyn ServerToSidekick, job: Job<T>) -> Progress<T> {

@@ -2,11 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::conclude::write;
 use super::failure::{Failed, Failure};
 use super::scope::{Call, Connecting, Done, Headers, Message, Origin, Scope};
 use crate::covenant::contract::{Channel, Fault, Kind, Params, Procedure, ValidationError, validate};
 use crate::http::Request;
 use crate::hub::panic_text;
+use crate::quietly;
 use crate::wire::ion::{Raw, RawBuf};
 
 /// The handlers of a channel.
@@ -31,7 +33,7 @@ impl<S: 'static> ChannelDefinition<S> {
             let inputs = validate(data).map_err(|error| invalid("connection request data", &error))?;
             let params = params.to_typed().map_err(|error| invalid("connection request params", &error))?;
             let context = on_connect(&mut Connecting::new(scope, &params, request), inputs)?;
-            RawBuf::from_serialize(&context).map_err(|error| Failed::Thrown(error.to_string()))
+            write(&context)
         };
         let message = move |scope: Scope<'_, S>, params: &Params, data: Option<Raw<'_>>, context: Option<Raw<'_>>| {
             let inputs = validate(data).map_err(|error| invalid("message data", &error))?;
@@ -91,8 +93,7 @@ impl<S: 'static, X: 'static, D: 'static> ProcedureDefinition<S, X, D> {
             let mut call = Call::new(scope, origin, headers, &context, &derived);
             let outputs = procedure(&mut call, &inputs)?;
             let resources = resources(Done::new(&inputs, &context, &outputs));
-            let data = RawBuf::from_serialize(&outputs).map_err(|error| Failed::Thrown(error.to_string()))?;
-            Ok(Outcome { data, resources })
+            Ok(Outcome { data: write(&outputs)?, resources })
         };
         Self { kind: P::KIND, run: Box::new(run) }
     }
@@ -102,7 +103,7 @@ impl<S: 'static, X: 'static, D: 'static> ProcedureDefinition<S, X, D> {
 pub(super) fn guard<T>(handler: impl FnOnce() -> Result<T, Failed>) -> Result<T, Failed> {
     catch_unwind(AssertUnwindSafe(handler)).unwrap_or_else(|panic| {
         let text = panic_text(&*panic).to_owned();
-        crate::quietly(|| drop(panic));
+        quietly(|| drop(panic));
         Err(Failed::Thrown(text))
     })
 }

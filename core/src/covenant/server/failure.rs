@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::conclude::Deferred;
 use crate::covenant::contract::Fault;
 
 /// What a handler fails with: any error. Those of [`reject`](super::Connecting::reject) and `error` tell whose fault it is or
@@ -20,7 +21,7 @@ use crate::covenant::contract::Fault;
 /// assert_eq!(read("0").unwrap_err().to_string(), "nought is too little");
 /// assert_eq!(read("x").unwrap_err().to_string(), "invalid digit found in string");
 /// ```
-pub type Failure = Box<dyn Error>;
+pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// A refusal of a client or of its message.
 #[derive(Debug)]
@@ -52,11 +53,15 @@ impl fmt::Display for Coded {
 
 impl Error for Coded {}
 
-pub(super) fn refusal(reason: impl Into<String>, cause: Fault) -> Failure {
+/// The failure of a channel's handler that tells the client this, and whose fault it is: for answers that come later. Handlers
+/// have [`Connecting::reject`](super::Connecting::reject) and [`Message::error`](super::Message::error).
+pub fn reject(reason: impl Into<String>, cause: Fault) -> Failure {
     Box::new(Refusal { reason: reason.into(), cause })
 }
 
-pub(super) fn coded(message: impl Into<String>, code: u16) -> Failure {
+/// The failure of a procedure that answers with this message and code: for answers that come later. Handlers have
+/// [`Call::error`](super::Call::error).
+pub fn error(message: impl Into<String>, code: u16) -> Failure {
     Box::new(Coded { message: message.into(), code })
 }
 
@@ -69,13 +74,21 @@ pub(super) enum Failed {
     Coded(String, u16),
     /// In some other way: an error of a handler's own, or a panic.
     Thrown(String),
+    /// Not yet: the answer is promised.
+    Later(Deferred),
 }
 
 impl Failed {
     pub(super) fn message(&self) -> &str {
         match self {
             Self::Refused(message, _) | Self::Coded(message, _) | Self::Thrown(message) => message,
+            Self::Later(_) => "",
         }
+    }
+
+    /// Whether a handler told it so, by the means that there are for that.
+    pub(super) const fn is_meant(&self) -> bool {
+        matches!(self, Self::Refused(..) | Self::Coded(..))
     }
 
     /// Whose fault it is. The Sidekick has no part in what the server's handlers do.
@@ -100,8 +113,12 @@ impl From<Failure> for Failed {
             Ok(refusal) => return Self::Refused(refusal.reason, refusal.cause),
             Err(failure) => failure,
         };
-        match failure.downcast::<Coded>() {
-            Ok(coded) => Self::Coded(coded.message, coded.code),
+        let failure = match failure.downcast::<Coded>() {
+            Ok(coded) => return Self::Coded(coded.message, coded.code),
+            Err(failure) => failure,
+        };
+        match failure.downcast::<Deferred>() {
+            Ok(deferred) => Self::Later(*deferred),
             Err(failure) => Self::Thrown(failure.to_string()),
         }
     }

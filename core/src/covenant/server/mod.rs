@@ -81,6 +81,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Answers later
+//!
+//! A handler whose answer needs a database puts it off: it takes a promise by `defer`, gives it to whoever asks the database,
+//! and fails with it (`Err(deferred.into())`). The answer is given by [`Server::answer_connection`],
+//! [`Server::answer_message`] or [`Server::answer_procedure`]. Nobody else waits for that.
+//!
 //! # What is answered
 //!
 //! As the npm package `@covenant-rpc/server` 2.3.0 answers, with its statuses and words, but:
@@ -95,9 +101,11 @@
 
 mod builder;
 mod calls;
+mod conclude;
 mod define;
 mod failure;
 mod finish;
+mod output;
 mod requests;
 mod scope;
 mod words;
@@ -107,17 +115,21 @@ use std::fmt;
 
 pub use self::builder::{Builder, Config, NoSeed};
 pub use self::calls::{CallId, SidekickError, To};
-pub use self::failure::Failure;
+pub use self::conclude::Deferred;
+pub use self::failure::{Failure, error, reject};
+pub use self::output::{Incident, Output, RequestId, SendId};
 pub use self::scope::{Call, Connecting, Done, Message, SendError};
 
 use self::calls::{Job, Jobs};
+use self::conclude::Later;
 use self::define::{ChannelDefinition, Generators, ProcedureDefinition};
 use self::finish::Then;
-use crate::covenant::connection::{Answer, CallError, Post, ServerToSidekick};
-use crate::covenant::contract::{Channel, Contract, ContractError, Procedure};
-use crate::covenant::protocol::{ForwardedMessage, MessageError};
+use crate::covenant::connection::{Answer, CallError, ServerToSidekick};
+use crate::covenant::contract::{Channel, Contract, ContractError, Params, Procedure};
+use crate::covenant::protocol::ForwardedMessage;
 use crate::covenant::secret::Secret;
-use crate::http::{Request, Response};
+use crate::http::Request;
+use crate::quietly;
 use crate::random::Random;
 use crate::time::Instant;
 
@@ -134,6 +146,9 @@ pub struct Server<S = (), X = (), D = ()> {
     procedures: HashMap<&'static str, ProcedureDefinition<S, X, D>>,
     on_incident: Option<Box<OnIncident>>,
     jobs: Jobs<Then>,
+    later: Later,
+    /// How many requests have run a handler.
+    tickets: u64,
     outputs: VecDeque<Output>,
     random: Random,
     /// How many messages were sent by `send_message`.
@@ -231,10 +246,10 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
         message: &C::ServerMessage,
     ) -> Result<SendId, SendError> {
         self.tick(now);
-        if self.jobs.is_full() {
+        if self.is_full() {
             return Err(SendError::Full);
         }
-        let body = scope::encode::<C>(params, message)?;
+        let body = scope::encode::<C>(params, message, &Params::new())?;
         let id = SendId(self.sends);
         self.sends += 1;
         self.begin(Job { steps: [(To::Message, body)].into(), then: Then::Sent(id) });
@@ -249,17 +264,18 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
         }
     }
 
-    /// Time has passed: calls that are late count as not answered.
+    /// Time has passed: calls that are late count as not answered, and answers that were put off for too long as failures.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.tick(now);
         while let Some(id) = self.jobs.late(self.now) {
             self.handle_response(now, id, Err(CallError::TimedOut));
         }
+        self.expire();
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest; `None`: no call is under way.
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest; `None`: nothing is waited for.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.jobs.deadline()
+        [self.jobs.deadline(), self.later.deadline()].into_iter().flatten().min()
     }
 
     /// What to do next. To be called until it is `None`, after each turn.
@@ -267,15 +283,19 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
         self.outputs.pop_front()
     }
 
-    /// How many requests, and messages of [`send_message`](Self::send_message), wait for the Sidekick; a server that is to end
-    /// takes no more requests and waits until this is 0.
+    /// How many requests wait for the Sidekick or were put off, and messages of [`send_message`](Self::send_message) are under
+    /// way; a server that is to end takes no more requests and waits until this is 0.
     pub fn waiting(&self) -> usize {
-        self.jobs.len()
+        self.jobs.len() + self.later.len()
     }
 
     /// What it serves.
     pub const fn contract(&self) -> &Contract {
         &self.contract
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting() >= self.config.waiting
     }
 
     fn tick(&mut self, now: Instant) {
@@ -284,7 +304,8 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
 
     fn report(&self, place: &str, text: &str) {
         if let Some(hear) = &self.on_incident {
-            hear(&Incident { place, text });
+            // It may panic; nobody can be told of that.
+            quietly(|| hear(&Incident { place, text }));
         }
     }
 }
@@ -299,67 +320,7 @@ const fn check(name: &'static str, declared: bool, defined: bool) -> Result<(), 
 
 impl<S, X, D> fmt::Debug for Server<S, X, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waiting = self.jobs.len();
+        let waiting = self.jobs.len() + self.later.len();
         f.debug_struct("Server").field("contract", &self.contract).field("waiting", &waiting).finish_non_exhaustive()
-    }
-}
-
-/// A request, by a number that the host picks: its answer comes back with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub u64);
-
-/// A message sent by [`Server::send_message`]. No two of a server have the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SendId(u64);
-
-/// What a host has to do.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Output {
-    /// Answer a request.
-    Respond {
-        /// Which.
-        id: RequestId,
-        /// With this.
-        response: Response,
-    },
-    /// Ask the Sidekick, and give back what came of it by [`Server::handle_response`].
-    Call {
-        /// By this.
-        id: CallId,
-        /// What it is told.
-        to: To,
-        /// How.
-        request: Post,
-    },
-    /// What became of a message.
-    Sent {
-        /// Of which.
-        id: SendId,
-        /// Whether it arrived at the Sidekick.
-        result: Result<(), SidekickError>,
-    },
-    /// What became of a message of a client, given by [`Server::process_channel_message`].
-    Processed {
-        /// Of which.
-        id: RequestId,
-        /// Nothing to say, or what the client is told.
-        result: Result<(), MessageError<'static>>,
-    },
-}
-
-/// Something went wrong that a log should know of.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Incident<'a> {
-    /// Where: `procedure addTodo`, say.
-    pub place: &'a str,
-    /// What.
-    pub text: &'a str,
-}
-
-impl fmt::Display for Incident<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.text)
     }
 }

@@ -1,18 +1,13 @@
 //! What comes by HTTP: which kind of request it is, and what its handler makes of it.
 
-use std::borrow::Cow;
-
-use super::calls::{Job, To};
+use super::conclude::{Asked, Deferred, Made};
 use super::define::guard;
 use super::failure::Failed;
-use super::finish::{Then, Way};
-use super::scope::{Headers, Origin, Scope, Sends};
+use super::finish::Way;
+use super::scope::{Effects, Headers, Origin, Scope};
 use super::{RequestId, Server, words};
-use crate::covenant::contract::{Fault, Kind};
-use crate::covenant::protocol::{
-    ConnectionPayload, ConnectionRequest, DecodeError, ForwardedMessage, MessageError, ProcedureRequest,
-    ProcedureResponse, ResourceUpdate,
-};
+use crate::covenant::contract::{Fault, Kind, Params};
+use crate::covenant::protocol::{ConnectionRequest, DecodeError, ForwardedMessage, ProcedureRequest};
 use crate::http::{Request, Response};
 
 impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
@@ -20,13 +15,14 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
         if let Some(refusal) = self.check(request) {
             return self.respond(id, refusal);
         }
-        // As fetch reads a body: what is no UTF-8 becomes U+FFFD.
+        // As fetch reads a body: without a byte order mark, and what is no UTF-8 becomes U+FFFD.
         let body = String::from_utf8_lossy(request.body());
+        let body = body.strip_prefix('\u{feff}').unwrap_or(&body);
         let kind = request.query_params().find(|(name, _)| name == "type");
         match kind.as_ref().map_or("procedure", |(_, kind)| &**kind) {
-            "connect" => self.connect(app, id, request, &body),
-            "procedure" => self.procedure(app, id, request, &body),
-            "channel" => self.channel(app, id, request, &body),
+            "connect" => self.connect(app, id, request, body),
+            "procedure" => self.procedure(app, id, request, body),
+            "channel" => self.channel(app, id, request, body),
             _ => self.respond(id, Response::text(404, "Not Found")),
         }
     }
@@ -41,7 +37,7 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
         match () {
             () if body.is_empty() && !framed => Some(Response::text(411, "Length Required")),
             () if body.len() > self.config.max_body => Some(Response::text(413, "Content Too Large")),
-            () if self.jobs.is_full() => Some(Response::text(503, "Too many requests are waiting")),
+            () if self.is_full() => Some(Response::text(503, "Too many requests are waiting")),
             () => None,
         }
     }
@@ -51,36 +47,14 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
             Ok(asked) => asked,
             Err(error) => return self.unreadable(id, "Invalid connection request", &error, body),
         };
-        let mut sends = Sends::new(self.config.sends_per_request);
-        let scope = Scope { app, sends: &mut sends, now: self.now };
+        let mut effects = self.effects(params.clone());
+        let scope = Scope { app, effects: &mut effects, now: self.now };
         let context = match self.channels.get(&*channel) {
             Some(definition) => guard(|| (definition.connect)(scope, request, &params, data)),
             None => Err(Failed::Refused(format!("Channel {channel} not found"), Fault::Server)),
         };
-        let context = match context {
-            Ok(context) => context,
-            Err(Failed::Refused(reason, cause)) => return self.refuse(id, &channel, params, &reason, cause),
-            Err(failed) => {
-                self.report(&format!("channel {channel}"), failed.message());
-                return self.oops(id, failed.message());
-            }
-        };
-        let token = words::token(&mut self.random);
-        let payload = ConnectionPayload {
-            token: Cow::Borrowed(&token),
-            channel: Cow::Borrowed(&channel),
-            params: params.clone(),
-            context: Some(context.as_raw()),
-        };
-        match payload.encode() {
-            Ok(payload) => {
-                let mut steps = messages(sends);
-                steps.push((To::Connection, payload));
-                let then = Then::Connected { id, channel: channel.into_owned(), params, token };
-                self.begin(Job { steps: steps.into(), then });
-            }
-            Err(error) => self.oops(id, &error.to_string()),
-        }
+        let asked = Asked::Connection { id, channel: channel.into_owned(), params };
+        self.conclude(asked, effects, context.map(Made::Context));
     }
 
     fn procedure(&mut self, app: &mut S, id: RequestId, request: &Request<'_>, body: &str) {
@@ -92,8 +66,8 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
                 return self.fail(id, headers, &format!("Error parsing request body: {why}"), 400);
             }
         };
-        let mut sends = Sends::new(self.config.sends_per_request);
-        let scope = Scope { app, sends: &mut sends, now: self.now };
+        let mut effects = self.effects(Params::new());
+        let scope = Scope { app, effects: &mut effects, now: self.now };
         let origin = Origin { request, procedure: &procedure, inputs };
         let (outcome, kind) = match self.procedures.get(&*procedure) {
             Some(definition) => {
@@ -102,25 +76,8 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
             }
             None => (Err(Failed::Coded(format!("Procedure {procedure} not found"), 404)), Kind::Query),
         };
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(failed) => {
-                if matches!(failed, Failed::Thrown(_)) {
-                    self.report(&format!("procedure {procedure}"), failed.message());
-                }
-                return self.fail(id, headers, failed.message(), failed.code());
-            }
-        };
-        let resources: Vec<_> = outcome.resources.into_iter().map(Cow::Owned).collect();
-        let update = (kind == Kind::Mutation).then(|| ResourceUpdate { resources: resources.clone() }.encode());
-        let answer = ProcedureResponse::Ok { data: Some(outcome.data.as_raw()), resources };
-        match (answer.encode(), update.transpose()) {
-            (Ok(body), Ok(update)) => {
-                let then = Then::Answered { id, procedure: procedure.into_owned(), headers, body, update };
-                self.begin(Job { steps: messages(sends).into(), then });
-            }
-            (Err(error), _) | (_, Err(error)) => self.fail(id, headers, &error.to_string(), 500),
-        }
+        let asked = Asked::Procedure { id, procedure: procedure.into_owned(), kind, headers };
+        self.conclude(asked, effects, outcome.map(Made::Outcome));
     }
 
     fn channel(&mut self, app: &mut S, id: RequestId, request: &Request<'_>, body: &str) {
@@ -135,31 +92,23 @@ impl<S: 'static, X: 'static, D: 'static> Server<S, X, D> {
     }
 
     pub(super) fn process(&mut self, app: &mut S, way: Way, message: &ForwardedMessage<'_>) {
-        let mut sends = Sends::new(self.config.sends_per_request);
-        let scope = Scope { app, sends: &mut sends, now: self.now };
+        let mut effects = self.effects(message.params.clone());
+        let scope = Scope { app, effects: &mut effects, now: self.now };
         let channel = &*message.channel;
         let result = match self.channels.get(channel) {
             Some(definition) => guard(|| (definition.message)(scope, &message.params, message.data, message.context)),
             None => Err(Failed::Refused(format!("Channel {channel} not found"), Fault::Server)),
         };
-        match result {
-            Ok(()) => self.begin(Job { steps: messages(sends).into(), then: Then::Heard(way) }),
-            Err(failed) => {
-                if !matches!(failed, Failed::Refused(..)) {
-                    self.report(&format!("channel {channel}"), failed.message());
-                }
-                let error = MessageError { fault: failed.fault(), message: failed.message().to_owned().into() };
-                self.heard(way, Err(error));
-            }
-        }
+        let asked = Asked::Message { way, channel: channel.to_owned() };
+        self.conclude(asked, effects, result.map(|()| Made::Nothing));
+    }
+
+    fn effects(&mut self, given: Params) -> Effects {
+        self.tickets += 1;
+        Effects::new(self.config.sends_per_request, given, Deferred::new(self.tickets))
     }
 
     fn unreadable(&mut self, id: RequestId, what: &str, error: &DecodeError, body: &str) {
         self.oops(id, &words::unreadable(what, error, body));
     }
-}
-
-/// What a handler sent, as the Sidekick is to be told.
-fn messages(sends: Sends) -> Vec<(To, String)> {
-    sends.bodies.into_iter().map(|body| (To::Message, body)).collect()
 }

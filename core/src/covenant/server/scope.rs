@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::failure::{Failure, coded, refusal};
+use super::conclude::Deferred;
+use super::failure::{self, Failure};
 use crate::covenant::contract::{Channel, Fault, Params, ParamsError};
 use crate::covenant::protocol::ServerMessage;
 use crate::http::{HeaderError, Request, Response};
@@ -13,41 +14,54 @@ use crate::wire::ion::{self, Raw, RawBuf};
 /// What every handler can do: reach the application's state, send messages.
 pub(super) struct Scope<'a, S> {
     pub(super) app: &'a mut S,
-    pub(super) sends: &'a mut Sends,
+    pub(super) effects: &'a mut Effects,
     pub(super) now: Instant,
 }
 
 impl<S> Scope<'_, S> {
     /// The same for a part of the time.
     pub(super) const fn borrow(&mut self) -> Scope<'_, S> {
-        Scope { app: self.app, sends: self.sends, now: self.now }
+        Scope { app: self.app, effects: self.effects, now: self.now }
     }
 }
 
-/// Messages that a handler has sent, as the Sidekick gets them.
+/// What a handler has done besides what it makes.
 #[derive(Debug)]
-pub(super) struct Sends {
+pub(super) struct Effects {
+    /// Messages that it has sent, as the Sidekick gets them.
     pub(super) bodies: Vec<String>,
     max: usize,
+    /// The params of the request, as they came.
+    given: Params,
+    /// What its promise would be.
+    pub(super) ticket: Deferred,
+    /// Whether it made one.
+    pub(super) deferred: bool,
 }
 
-impl Sends {
-    pub(super) const fn new(max: usize) -> Self {
-        Self { bodies: Vec::new(), max }
+impl Effects {
+    pub(super) const fn new(max: usize, given: Params, ticket: Deferred) -> Self {
+        Self { bodies: Vec::new(), max, given, ticket, deferred: false }
     }
 
     fn push<C: Channel>(&mut self, params: &C::Params, message: &C::ServerMessage) -> Result<(), SendError> {
         if self.bodies.len() >= self.max {
             return Err(SendError::Full);
         }
-        self.bodies.push(encode::<C>(params, message)?);
+        self.bodies.push(encode::<C>(params, message, &self.given)?);
         Ok(())
     }
 }
 
-/// A message to a room, as the Sidekick gets it.
-pub(super) fn encode<C: Channel>(params: &C::Params, message: &C::ServerMessage) -> Result<String, SendError> {
+/// A message to a room, as the Sidekick gets it. To the room of `given` it goes with its params in that order: for the
+/// original's Sidekick another order is another room.
+pub(super) fn encode<C: Channel>(
+    params: &C::Params,
+    message: &C::ServerMessage,
+    given: &Params,
+) -> Result<String, SendError> {
     let params = Params::from_typed(params).map_err(SendError::Params)?;
+    let params = if params == *given { given.clone() } else { params };
     let data = RawBuf::from_serialize(message).map_err(|error| SendError::Message(error.kind()))?;
     let message = ServerMessage { channel: Cow::Borrowed(C::NAME), params, data: Some(data.as_raw()) };
     message.encode().map_err(|error| SendError::Message(error.kind()))
@@ -101,7 +115,7 @@ impl<'a, S, C: Channel> Connecting<'a, S, C> {
 
     /// The failure that refuses the client, with the reason that it is told.
     pub fn reject(&self, reason: impl Into<String>, cause: Fault) -> Failure {
-        refusal(reason, cause)
+        failure::reject(reason, cause)
     }
 }
 
@@ -129,7 +143,7 @@ impl<'a, S, C: Channel> Message<'a, S, C> {
 
     /// The failure that tells the client that its message was not taken, and whose fault that is.
     pub fn error(&self, reason: impl Into<String>, cause: Fault) -> Failure {
-        refusal(reason, cause)
+        failure::reject(reason, cause)
     }
 }
 
@@ -204,7 +218,7 @@ impl<'a, S, X, D> Call<'a, S, X, D> {
     /// The failure that answers with this message, and with this code as the HTTP status too (500 in the place of what can
     /// be no status of an error's answer).
     pub fn error(&self, message: impl Into<String>, code: u16) -> Failure {
-        coded(message, code)
+        failure::error(message, code)
     }
 }
 
@@ -227,7 +241,14 @@ macro_rules! in_scope {
                 params: &T::Params,
                 message: &T::ServerMessage,
             ) -> Result<(), SendError> {
-                self.scope.sends.push::<T>(params, message)
+                self.scope.effects.push::<T>(params, message)
+            }
+
+            /// Puts the answer off: let the handler fail with this, and answer later. What it has sent until then leaves when
+            /// it is answered well.
+            pub const fn defer(&mut self) -> Deferred {
+                self.scope.effects.deferred = true;
+                self.scope.effects.ticket
             }
 
             /// Now, as the host counts.

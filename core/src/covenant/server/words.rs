@@ -33,7 +33,7 @@ pub(super) fn unreadable(what: &str, error: &DecodeError, body: &str) -> String 
 
 /// What is wrong with a text that is no ION.
 fn mistake(error: &ion::Error, text: &str) -> String {
-    let at = error.position().filter(|at| error.kind() == ErrorKind::Unexpected && text.is_char_boundary(*at));
+    let at = error.position().filter(|_| matches!(error.kind(), ErrorKind::Unexpected | ErrorKind::Trailing));
     let found =
         at.and_then(|at| text.split_at_checked(at)).and_then(|(before, rest)| Some((before, rest.chars().next()?)));
     match found {
@@ -111,6 +111,7 @@ mod tests {
         let words = |text: &str| mistake(&ion::from_str::<Value>(text).unwrap_err(), text);
         assert_eq!(words("{nope"), "Unexpected character 'n' at position 1");
         assert_eq!(words("[\"😀\", nope"), "Unexpected character 'n' at position 7");
+        assert_eq!(words("{} x"), "Unexpected character 'x' at position 3");
         assert_eq!(words("["), "unexpected end at position 1");
         assert_eq!(
             as_json(r#"{ "channel": 5, "b": [NaN, 1.5, date:1970-01-01, set { 1 }] }"#),
