@@ -9,6 +9,7 @@ mod http;
 mod hub;
 mod ion;
 mod session;
+mod sidekick;
 mod topics;
 mod values;
 mod wire;
@@ -19,6 +20,7 @@ pub use self::http::{http_request, http_response};
 pub use self::hub::hub;
 pub use self::ion::ion;
 pub use self::session::{session_client, session_server};
+pub use self::sidekick::sidekick;
 pub use self::topics::topics;
 pub use self::values::ion_values;
 pub use self::wire::{wire_binary, wire_v1, wire_v2};
@@ -45,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ion_values", run: ion_values, memory: 64 << 10 },
     Target { name: "session_client", run: session_client, memory: 256 << 10 },
     Target { name: "session_server", run: session_server, memory: 256 << 10 },
+    Target { name: "sidekick", run: sidekick, memory: 4 << 20 },
     Target { name: "topics", run: topics, memory: 64 << 10 },
     Target { name: "wire_binary", run: wire_binary, memory: 64 << 10 },
     Target { name: "wire_v1", run: wire_v1, memory: 64 << 10 },
