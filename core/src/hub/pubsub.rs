@@ -6,6 +6,7 @@ use crate::error::CommandError;
 use crate::frame::Kind;
 use crate::id::ConnId;
 use crate::limits::Capacity;
+use crate::payload::Payload;
 use crate::pubsub::Form;
 use crate::state::State;
 use crate::time::Instant;
@@ -98,6 +99,16 @@ impl PubSub<'_> {
         {
             self.state.broadcast_raw(id, None, &text);
         }
+    }
+
+    /// Sends an event to all who joined a topic, as `Hub::broadcast`.
+    pub(crate) fn broadcast_event(
+        &mut self,
+        topic: &str,
+        event: &str,
+        payload: Payload<'_>,
+    ) -> Result<(), CommandError> {
+        self.state.broadcast_named(topic, None, event, &payload)
     }
 
     pub(crate) fn room_count(&self, room: &str) -> usize {

@@ -48,6 +48,7 @@
 //! Whoever has taken a promise in a handler (`defer`) answers from any thread by
 //! [`Handle::act`]: `handle.act(move |server, now, _| drop(server.answer_procedure::<P>(now, deferred, answer)))`.
 
+pub mod client;
 mod door;
 mod service;
 mod work;
