@@ -1,7 +1,7 @@
 //! The table of sockets.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice, Read as _};
+use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::time::Duration;
 
 use chanson_core::ConnId;
