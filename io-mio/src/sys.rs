@@ -1,6 +1,6 @@
 //! What differs between operating systems.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
@@ -30,6 +30,18 @@ pub(crate) fn listen(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> 
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
 }
+
+/// Writes several pieces at once. A peer that is gone is an error and never SIGPIPE, which `writev` would raise in a program
+/// that does not ignore it: Rust's programs do, other hosts do not.
+pub(crate) fn write_vectored(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    stream.try_io(|| SockRef::from(stream).send_vectored_with_flags(slices, NO_SIGNAL))
+}
+
+/// Apple's sockets have it as an option, set by mio and socket2 as they make one; Windows has no signals.
+#[cfg(any(not(unix), target_vendor = "apple"))]
+const NO_SIGNAL: i32 = 0;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 
 /// Has the system ask after so much silence whether the peer is still there, and then four times as often.
 pub(crate) fn keep_alive(stream: &TcpStream, after: Duration) -> io::Result<()> {

@@ -213,8 +213,8 @@ pub fn c_example(name: &str) -> Option<PathBuf> {
 /// When it cannot be built.
 pub fn c_library() -> PathBuf {
     let built = build(&["-p", "chanson-ffi", "--lib"]);
-    let library = built.iter().flat_map(|artifact| &artifact.filenames);
-    let library = library.filter(|file| file.extension().is_some_and(|extension| extension == "a")).next_back();
+    let mut files = built.iter().flat_map(|artifact| &artifact.filenames);
+    let library = files.rfind(|file| file.extension().is_some_and(|extension| extension == "a"));
     library.expect("a static library is built").clone()
 }
 
@@ -223,22 +223,22 @@ pub fn c_library() -> PathBuf {
 /// # Panics
 /// When it cannot be built.
 pub fn example(package: &str, name: &str) -> PathBuf {
-    program(&["-p", package, "--example", name], name)
+    program(package, "--example", name)
 }
 
-/// The same with a program of a package.
+/// The same with a program of a package; built once by each test program.
 ///
 /// # Panics
 /// When it cannot be built.
 pub fn binary(package: &str, name: &str) -> PathBuf {
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    let build = || program(&["-p", package, "--bin", name], name);
-    built.entry(format!("{package}/{name}")).or_insert_with(build).clone()
+    built.entry(format!("{package}/{name}")).or_insert_with(|| program(package, "--bin", name)).clone()
 }
 
-fn program(what: &[&str], name: &str) -> PathBuf {
-    let executable = build(what).into_iter().filter(|artifact| artifact.target.name == name);
+fn program(package: &str, kind: &str, name: &str) -> PathBuf {
+    let built = build(&["-p", package, kind, name]);
+    let executable = built.into_iter().filter(|artifact| artifact.target.name == name);
     executable.filter_map(|artifact| artifact.executable).next_back().expect("it is a program")
 }
 

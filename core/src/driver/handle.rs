@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::mpsc::{self, Receiver};
 
 use super::Stats;
 use super::command::Command;
+use super::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering, SyncSender, TrySendError};
 use crate::channel::{Refuse, Reply};
 use crate::connect::Accept;
 use crate::http::Response;
@@ -207,7 +207,7 @@ impl Shared {
             woken: AtomicBool::new(false),
             stops: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
-            stats: Mutex::default(),
+            stats: Mutex::new(Stats::default()),
         }
     }
 
