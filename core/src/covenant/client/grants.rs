@@ -62,6 +62,8 @@ impl Grant {
 enum Asked {
     Subscribe(Token),
     Unsubscribe(Arc<str>),
+    Listen,
+    Unlisten,
 }
 
 /// The tokens by the name that the application has for them, and by room.
@@ -120,7 +122,7 @@ impl Grants {
     fn take_subscribe(&mut self, room: &str) -> Option<Token> {
         let fits = |asked: &Asked| match asked {
             Asked::Subscribe(token) => self.tokens.get(token).is_some_and(|grant| *grant.room == *room),
-            Asked::Unsubscribe(_) => false,
+            _ => false,
         };
         match self.asked.remove(self.asked.iter().position(fits)?) {
             Some(Asked::Subscribe(token)) => Some(token),
@@ -261,13 +263,27 @@ impl Client {
         }
     }
 
-    /// The Sidekick refuses what it was asked first. Whether something was.
+    /// The Sidekick is asked to tell of resources, or to tell of them no more.
+    pub(super) fn asked_to_listen(&mut self, listen: bool) {
+        self.grants.asked.push_back(if listen { Asked::Listen } else { Asked::Unlisten });
+    }
+
+    /// It does.
+    pub(super) fn listens(&mut self, listen: bool) {
+        let fits = |asked: &Asked| matches!((asked, listen), (Asked::Listen, true) | (Asked::Unlisten, false));
+        if let Some(index) = self.grants.asked.iter().position(fits) {
+            self.grants.asked.remove(index);
+        }
+    }
+
+    /// The Sidekick refuses what it was asked first. Whether that is seen to.
     pub(super) fn first_refused(&mut self, error: &ChannelError<'static>) -> bool {
         match self.grants.asked.pop_front() {
             Some(Asked::Subscribe(token)) => self.subscription_refused(token, error),
             // It was gone already, which is as good.
             Some(Asked::Unsubscribe(_)) => {}
-            None => return false,
+            // Too many resources: the application has to know that it will not hear of them.
+            Some(Asked::Listen | Asked::Unlisten) | None => return false,
         }
         true
     }

@@ -519,6 +519,26 @@ fn a_remote_listener_follows_its_resources_and_comes_back() {
 }
 
 #[test]
+fn a_refusal_is_of_what_was_asked_first() {
+    let mut world = World::online();
+    world.client.listen::<Todos>(world.now, &(), true).unwrap();
+    let (id, ..) = world.asked();
+    world.answer(id, TODOS);
+    world.event();
+    assert!(world.said().contains("listen"));
+    let token = world.token("t1");
+    world.client.subscribe(world.now, token).unwrap();
+    world.said();
+    // Of the resources, not of the token.
+    world.hear(&error("???unknown", "{}", "Too many resources are listened to"));
+    let Event::Error { error } = world.event() else { panic!() };
+    assert_eq!(&*error.message, "Too many resources are listened to");
+    world.hear(SUBSCRIBED);
+    assert_eq!(world.event(), Event::Subscribed { token });
+    world.quiet();
+}
+
+#[test]
 fn without_a_sidekick() {
     let server = HttpClientToServer::new("http://a.test/api").unwrap();
     let client = Client::new(Config::new(server, EmptyClientToSidekick), [7; 32]);
