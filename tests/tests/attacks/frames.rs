@@ -14,6 +14,8 @@ fn frames_that_are_wrong_are_closed_with_the_right_code(host: Host) {
             let mut peer = Peer::open(address, SOCKET);
             peer.send(&bytes);
             assert_eq!(peer.close_code(), Some(code), "{what}");
+            // Whoever is told to close says so, too; else the server waits for that.
+            peer.send(&close(None));
             peer.drain();
         }
     });
@@ -66,6 +68,7 @@ fn cases() -> Vec<(String, Vec<u8>, u16)> {
         ("no JSON", whole(1, b"nonsense"), 1011),
         ("no array", whole(1, b"{}"), 1011),
         ("an array too short", whole(1, br#"["1","1","room:a"]"#), 1011),
+        ("a topic that is none", whole(1, br#"["1","1",null,"ping",{}]"#), 1011),
         ("JSON that ends early", whole(1, br#"["1","1","room:a","ping",{"#), 1011),
         ("JSON with something behind", whole(1, br#"["1","1","room:a","ping",{}]x"#), 1011),
         ("JSON too deep", whole(1, format!(r#"["1","1","t","e",{}"#, "[".repeat(1_000_000)).as_bytes()), 1011),

@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod ending;
+mod floods;
 mod frames;
 mod handshake;
+mod messages;
+mod overload;
+mod patience;
 mod siege;
