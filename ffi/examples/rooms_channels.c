@@ -416,6 +416,7 @@ chanson_builder *rooms_builder(const struct options *options, struct due *due) {
         mount.max_message = 2 << 20;
         mount.idle_timeout_ms = options->heartbeat_timeout_ms;
         mount.ticket_limit_ms = 600000;
+        mount.max_offences = 0;
         mount.on_connect = admit;
         if (strcmp(paths[i], "/short") == 0) mount.idle_timeout_ms = 1500;
         if (strcmp(paths[i], "/limited") == 0) mount.max_joins = 2;

@@ -198,6 +198,29 @@ typedef int32_t chanson_leave_reason;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// How much a record of the log matters.
+enum chanson_level
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // A handler failed.
+    CHANSON_LOG_ERROR = 0,
+    // Something that the operator may have to do something about.
+    CHANSON_LOG_WARN = 1,
+    // A peer was refused, or broke a rule.
+    CHANSON_LOG_INFO = 2,
+    // Connections come and go.
+    CHANSON_LOG_DEBUG = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum chanson_level chanson_level;
+#else
+typedef int32_t chanson_level;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What happened to a client.
 enum chanson_client_event_kind
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -399,6 +422,9 @@ typedef struct chanson_fault {
 // Hears of a handler that failed.
 typedef void (*chanson_on_fault)(const struct chanson_fault *fault, void *user);
 
+// Hears of what happens: `level` is a `chanson_level`, `text` one line, borrowed until the callback returns.
+typedef void (*chanson_on_log)(int32_t level, struct chanson_str text, void *user);
+
 // The bounds of a hub, and what is called for all of it. Begin with `chanson_config_default` or
 // `chanson_config_for_connections` and change what you like. Bounds are limits, not reservations.
 typedef struct chanson_config {
@@ -446,8 +472,14 @@ typedef struct chanson_config {
     chanson_on_request on_request;
     // Hears of every handler that failed: the place for a log line. May be NULL.
     chanson_on_fault on_fault;
-    // Comes with both.
+    // Hears of what happens, failures too: the library's log. A hundred records of each level at once and ten a second in the
+    // long run. May be NULL.
+    chanson_on_log on_log;
+    // Comes with each of them.
     void *user;
+    // A path on which `GET` is answered with all counters and gauges, in the text format that Prometheus reads; NUL-terminated,
+    // copied; NULL for none. Anybody who reaches the server may ask.
+    const char *metrics;
 } chanson_config;
 
 // Decides on a connection before it opens; gives a `chanson_verdict`.
@@ -499,6 +531,9 @@ typedef struct chanson_mount_config {
     uint32_t rate_per_second;
     // Whether one message more closes the connection (1008) instead of being answered `{"reason":"rate_limited"}`.
     bool rate_disconnects;
+    // Messages in a row that may be refused (topics or events that nobody serves, refused joins, messages beyond the rate)
+    // before the connection is closed (1008); 0: any number. 1000.
+    uint16_t max_offences;
     // Decides who may connect, before the upgrade. NULL: everybody whose origin is right.
     chanson_on_connect on_connect;
     // A raw connection has opened. May be NULL.
@@ -889,7 +924,7 @@ extern "C" {
 #endif // __cplusplus
 
 // A builder; free it with `chanson_builder_free`. `config` may be NULL for the defaults, and is copied. NULL when `config` has
-// no size.
+// no size, or a path that is not UTF-8.
 struct chanson_builder *chanson_builder_new(const struct chanson_config *config);
 
 // Frees a builder; what was made of it lives on. NULL is nothing.

@@ -31,6 +31,7 @@ impl Opaque for chanson_builder {
 pub(crate) struct Plan {
     config: chanson_config,
     seed: Option<[u8; 32]>,
+    metrics: Option<String>,
     mounts: Vec<MountPlan>,
     channels: Vec<Channel<App>>,
 }
@@ -43,7 +44,7 @@ struct MountPlan {
 }
 
 /// A builder; free it with `chanson_builder_free`. `config` may be NULL for the defaults, and is copied. NULL when `config` has
-/// no size.
+/// no size, or a path that is not UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn chanson_builder_new(config: *const chanson_config) -> *mut chanson_builder {
     let mut builder = std::ptr::null_mut();
@@ -55,7 +56,10 @@ pub unsafe extern "C" fn chanson_builder_new(config: *const chanson_config) -> *
         }
         // SAFETY: NULL or 32 bytes, as the header says.
         let seed = (!given.seed.is_null()).then(|| unsafe { given.seed.cast::<[u8; 32]>().read() });
-        builder = handle::make(Plan { config: given, seed, mounts: Vec::new(), channels: Vec::new() });
+        // SAFETY: NULL or NUL-terminated, as the header says.
+        let metrics = (!given.metrics.is_null()).then(|| unsafe { c_text(given.metrics) }.map(str::to_owned));
+        let metrics = metrics.transpose()?;
+        builder = handle::make(Plan { config: given, seed, metrics, mounts: Vec::new(), channels: Vec::new() });
         Ok(())
     });
     builder
@@ -206,6 +210,12 @@ impl Plan {
         }
         if let Some(on_fault) = self.config.on_fault {
             builder = builder.on_fault(callback::fault(on_fault, user));
+        }
+        if let Some(on_log) = self.config.on_log {
+            builder = builder.on_log(callback::log(on_log, user));
+        }
+        if let Some(path) = &self.metrics {
+            builder = builder.metrics(path);
         }
         Ok(self.mounts.iter().fold(builder, |builder, mount| builder.mount(self.mount(mount))))
     }

@@ -6,6 +6,7 @@ use std::panic::resume_unwind;
 use chanson_core::error::CommandError;
 use chanson_core::http::{Request, Response};
 use chanson_core::hub::{Fault, HttpRequest};
+use chanson_core::log::{Level, Record};
 use chanson_core::wire::Ref;
 use chanson_core::{Connect, Event, Join, Leave, Raw, Refuse, Reply, Socket};
 
@@ -107,6 +108,20 @@ pub struct chanson_fault {
     pub crashed: bool,
 }
 
+/// How much a record of the log matters.
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum chanson_level {
+    /// A handler failed.
+    CHANSON_LOG_ERROR = 0,
+    /// Something that the operator may have to do something about.
+    CHANSON_LOG_WARN = 1,
+    /// A peer was refused, or broke a rule.
+    CHANSON_LOG_INFO = 2,
+    /// Connections come and go.
+    CHANSON_LOG_DEBUG = 3,
+}
+
 /// Decides on a connection before it opens; gives a `chanson_verdict`.
 pub type chanson_on_connect = Option<unsafe extern "C" fn(connect: *mut chanson_connect, user: *mut c_void) -> i32>;
 /// Decides on a join; gives a `chanson_verdict`.
@@ -132,6 +147,8 @@ pub type chanson_on_request =
     Option<unsafe extern "C" fn(http: *mut chanson_http, request: *const chanson_request, user: *mut c_void) -> i32>;
 /// Hears of a handler that failed.
 pub type chanson_on_fault = Option<unsafe extern "C" fn(fault: *const chanson_fault, user: *mut c_void)>;
+/// Hears of what happens: `level` is a `chanson_level`, `text` one line, borrowed until the callback returns.
+pub type chanson_on_log = Option<unsafe extern "C" fn(level: i32, text: chanson_str, user: *mut c_void)>;
 
 /// The host's pointer, as it comes with each callback.
 #[derive(Clone, Copy)]
@@ -334,6 +351,20 @@ pub(crate) fn fault(callback: Given<chanson_on_fault>, user: User) -> impl Fn(&F
         };
         // SAFETY: the host's callback takes these arguments.
         unsafe { callback(&view, user.get()) }
+    }
+}
+
+pub(crate) fn log(callback: Given<chanson_on_log>, user: User) -> impl Fn(&Record<'_>) + Send + Sync + 'static {
+    move |record| {
+        let level = match record.level {
+            Level::Error => chanson_level::CHANSON_LOG_ERROR,
+            Level::Warn => chanson_level::CHANSON_LOG_WARN,
+            Level::Info => chanson_level::CHANSON_LOG_INFO,
+            Level::Debug => chanson_level::CHANSON_LOG_DEBUG,
+        };
+        let text = record.to_string();
+        // SAFETY: the host's callback takes these arguments.
+        unsafe { callback(level as i32, chanson_str::new(&text), user.get()) }
     }
 }
 

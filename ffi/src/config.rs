@@ -10,7 +10,7 @@ use chanson_core::{Capacity, Mount, Origin};
 use crate::app::App;
 use crate::callback::{
     chanson_on_close, chanson_on_connect, chanson_on_event, chanson_on_fault, chanson_on_join, chanson_on_leave,
-    chanson_on_message, chanson_on_open, chanson_on_request,
+    chanson_on_log, chanson_on_message, chanson_on_open, chanson_on_request,
 };
 use crate::code::Refusal;
 use crate::code::chanson_code::*;
@@ -64,8 +64,14 @@ pub struct chanson_config {
     pub on_request: chanson_on_request,
     /// Hears of every handler that failed: the place for a log line. May be NULL.
     pub on_fault: chanson_on_fault,
-    /// Comes with both.
+    /// Hears of what happens, failures too: the library's log. A hundred records of each level at once and ten a second in the
+    /// long run. May be NULL.
+    pub on_log: chanson_on_log,
+    /// Comes with each of them.
     pub user: *mut c_void,
+    /// A path on which `GET` is answered with all counters and gauges, in the text format that Prometheus reads; NUL-terminated,
+    /// copied; NULL for none. Anybody who reaches the server may ask.
+    pub metrics: *const c_char,
 }
 
 /// A mount: a path with its protocol, its checks and its limits. Begin with `chanson_mount_config_default`. Mounted at
@@ -96,6 +102,9 @@ pub struct chanson_mount_config {
     pub rate_per_second: u32,
     /// Whether one message more closes the connection (1008) instead of being answered `{"reason":"rate_limited"}`.
     pub rate_disconnects: bool,
+    /// Messages in a row that may be refused (topics or events that nobody serves, refused joins, messages beyond the rate)
+    /// before the connection is closed (1008); 0: any number. 1000.
+    pub max_offences: u16,
     /// Decides who may connect, before the upgrade. NULL: everybody whose origin is right.
     pub on_connect: chanson_on_connect,
     /// A raw connection has opened. May be NULL.
@@ -165,7 +174,9 @@ fn config(c: &Capacity) -> chanson_config {
         seed: std::ptr::null(),
         on_request: None,
         on_fault: None,
+        on_log: None,
         user: std::ptr::null_mut(),
+        metrics: std::ptr::null(),
     }
 }
 
@@ -184,6 +195,7 @@ pub extern "C" fn chanson_mount_config_default() -> chanson_mount_config {
         rate_burst: 0,
         rate_per_second: 0,
         rate_disconnects: false,
+        max_offences: 1000,
         on_connect: None,
         on_open: None,
         on_message: None,
@@ -240,6 +252,7 @@ impl chanson_mount_config {
             })
             .max_message(self.max_message)
             .idle_timeout(Duration::from_millis(self.idle_timeout_ms))
+            .max_offences(self.max_offences)
             .ticket_limit(Duration::from_millis(self.ticket_limit_ms));
         if self.max_joins > 0 {
             mount = mount.max_joins(self.max_joins);

@@ -1,11 +1,13 @@
 //! Programs that the tests start.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use serde::Deserialize;
@@ -36,8 +38,18 @@ impl Rooms {
     /// # Panics
     /// When it does not say where it listens.
     pub fn start_binary(binary: &Path, flags: &[&str]) -> Self {
+        Self::start_on(0, binary, flags)
+    }
+
+    /// Starts that program as a server on that port; 0 is any. (The program may be an interpreter, with a script as its first
+    /// flag.)
+    ///
+    /// # Panics
+    /// When it does not say where it listens.
+    pub fn start_on(port: u16, binary: &Path, flags: &[&str]) -> Self {
         let mut command = Command::new(binary);
-        command.args(["--port", "0"]).args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(flags).arg("--port").arg(port.to_string());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}", binary.display()));
         let stderr = kept(child.stderr.take().expect("it is piped"));
         let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
@@ -64,6 +76,11 @@ impl Rooms {
         Tcp::new(self.address)
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its process.
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
@@ -80,7 +97,7 @@ impl Drop for Rooms {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("the rooms server's stderr:\n{}", self.stderr());
+            eprintln!("the stderr of {}:\n{}", self.binary.display(), self.stderr());
         }
     }
 }
@@ -89,10 +106,9 @@ impl Rooms {
     /// The same server once more and on the same port, when `end` has ended this one.
     #[must_use]
     pub fn again(self, end: impl Fn(Self)) -> Self {
-        let (binary, mut flags, port) = (self.binary.clone(), self.flags.clone(), self.address.port().to_string());
+        let (binary, flags, port) = (self.binary.clone(), self.flags.clone(), self.address.port());
         end(self);
-        flags.extend(["--port".to_owned(), port]);
-        Self::start_binary(&binary, &flags.iter().map(String::as_str).collect::<Vec<_>>())
+        Self::start_on(port, &binary, &flags.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Ends it as an operator would (SIGTERM) or, where there are no signals, at once; waits until it has ended.
@@ -197,8 +213,8 @@ pub fn c_example(name: &str) -> Option<PathBuf> {
 /// When it cannot be built.
 pub fn c_library() -> PathBuf {
     let built = build(&["-p", "chanson-ffi", "--lib"]);
-    let library = built.iter().flat_map(|artifact| &artifact.filenames);
-    let library = library.filter(|file| file.extension().is_some_and(|extension| extension == "a")).next_back();
+    let mut files = built.iter().flat_map(|artifact| &artifact.filenames);
+    let library = files.rfind(|file| file.extension().is_some_and(|extension| extension == "a"));
     library.expect("a static library is built").clone()
 }
 
@@ -207,9 +223,23 @@ pub fn c_library() -> PathBuf {
 /// # Panics
 /// When it cannot be built.
 pub fn example(package: &str, name: &str) -> PathBuf {
-    let built = build(&["-p", package, "--example", name]);
+    program(package, "--example", name)
+}
+
+/// The same with a program of a package; built once by each test program.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn binary(package: &str, name: &str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(format!("{package}/{name}")).or_insert_with(|| program(package, "--bin", name)).clone()
+}
+
+fn program(package: &str, kind: &str, name: &str) -> PathBuf {
+    let built = build(&["-p", package, kind, name]);
     let executable = built.into_iter().filter(|artifact| artifact.target.name == name);
-    executable.filter_map(|artifact| artifact.executable).next_back().expect("an example is a program")
+    executable.filter_map(|artifact| artifact.executable).next_back().expect("it is a program")
 }
 
 /// What cargo builds, with the profile and into the folder of the running test.
@@ -228,6 +258,19 @@ fn build(what: &[&str]) -> Vec<Artifact> {
     assert!(built.status.success(), "cargo cannot build {what:?}:\n{}", String::from_utf8_lossy(&built.stderr));
     let messages = String::from_utf8_lossy(&built.stdout);
     messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// A port that nobody listens on, for a server that others are told of before it runs. It is none of those that the system
+/// gives to whoever asks for any.
+///
+/// # Panics
+/// When there is none.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run at the same time begin at different ports.
+    let first = (std::process::id() % 1000) as u16 * 12;
+    let mut ports = (0..12_000).map(|_| 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("one of so many ports is free")
 }
 
 /// A program that is not part of the workspace, looked for in PATH. `None` when it is not there (see [`skipped`]).
