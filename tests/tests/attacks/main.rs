@@ -9,4 +9,5 @@ mod handshake;
 mod messages;
 mod overload;
 mod patience;
+mod rates;
 mod siege;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chanson_tests::on_each_host;
 use chanson_tests::peer::{Peer, SOCKET};
+use chanson_tests::process::Usage;
 use chanson_tests::tools::{Host, Rooms, rooms, target};
 
 use crate::siege::{LITTLE, assert_rests, besiege, besiege_server, wait_until};
@@ -39,7 +40,7 @@ fn without_file_descriptors_nothing_spins(host: Host) {
 
     let Some(program) = rooms(host) else { return };
     let script = target().join(format!("few-files-{host:?}-{}", std::process::id()));
-    let limited = format!("#!/bin/sh\nulimit -n 48\nexec '{}' \"$@\"\n", program.display());
+    let limited = format!("#!/bin/sh\nulimit -n {FILES}\nexec '{}' \"$@\"\n", program.display());
     std::fs::write(&script, limited).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
     let mut rooms = Rooms::start_binary(&script, &[]);
@@ -47,7 +48,8 @@ fn without_file_descriptors_nothing_spins(host: Host) {
     let pid = rooms.child().id();
     besiege_server(rooms, LITTLE, |address| {
         let mut peers: Vec<_> = (0..100).map(|_| Peer::connect(address)).collect();
-        thread::sleep(Duration::from_millis(300));
+        let files = || Usage::of(pid).map_or(FILES, |usage| usage.files);
+        wait_until("all file descriptors to be in use", || files() >= FILES);
         assert_rests(pid);
         // Who has come in is served; the others come in when some have left.
         let served = health_of(&mut peers[0]);
@@ -56,6 +58,10 @@ fn without_file_descriptors_nothing_spins(host: Host) {
         wait_until("room", || health(address) == Some(200));
     });
 }
+
+/// How many file descriptors a server has that has few.
+#[cfg(unix)]
+const FILES: usize = 48;
 
 fn health(server: SocketAddr) -> Option<u16> {
     health_of(&mut Peer::connect(server))
