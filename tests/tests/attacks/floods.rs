@@ -27,7 +27,9 @@ impl Until {
 
 /// Each wave is of floods of its own, all at once.
 fn wave(host: Host, floods: &[Flood]) {
-    besiege(host, &[], 2 * LITTLE, |address| {
+    // Threads of connections that are ending have their stacks still.
+    let memory = if host == Host::Threads { 4 * LITTLE } else { LITTLE / 2 };
+    besiege(host, &[], memory, |address| {
         let until = Until(Instant::now() + Duration::from_millis(1500));
         thread::scope(|scope| {
             floods.iter().for_each(|flood| _ = scope.spawn(move || flood(address, until)));
