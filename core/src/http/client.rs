@@ -184,10 +184,18 @@ impl Handshake {
 }
 
 /// The head of a response, borrowed from the bytes it came in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Head<'a> {
     status: u16,
     headers: Vec<(&'a str, &'a [u8])>,
+}
+
+impl fmt::Debug for Head<'_> {
+    /// Not the headers: they may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers = self.headers.len();
+        f.debug_struct("Head").field("status", &self.status).field("headers", &headers).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Head<'a> {

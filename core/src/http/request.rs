@@ -1,9 +1,11 @@
 //! A request, borrowed from the bytes it came in or from a host with an HTTP of its own.
 
+use std::fmt;
+
 use super::Response;
 
 /// A whole request, borrowed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request<'a> {
     method: &'a str,
     target: &'a str,
@@ -96,6 +98,10 @@ impl<'a> Request<'a> {
             return Err(UpgradeError::Method);
         }
         let has = |name, token| self.tokens(name).any(|found| found.eq_ignore_ascii_case(token));
+        // Readers differ in which of two counts, and in whether a body comes before the frames: no client sends either.
+        if self.all("upgrade").nth(1).is_some() || !self.body.is_empty() || self.header("transfer-encoding").is_some() {
+            return Err(UpgradeError::NotAnUpgrade);
+        }
         if self.http10 || !has("connection", "upgrade") || !has("upgrade", "websocket") {
             return Err(UpgradeError::NotAnUpgrade);
         }
@@ -133,6 +139,18 @@ impl<'a> Request<'a> {
         }
         let Some((_, rest)) = self.target.split_once("://") else { return self.target };
         rest.find(['/', '?']).map_or("/", |start| &rest[start..])
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    /// Not the query, the headers and the body: they may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path())
+            .field("headers", &self.headers.len())
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -191,8 +209,8 @@ impl UpgradeError {
     }
 }
 
-impl std::fmt::Display for UpgradeError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for UpgradeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
 }

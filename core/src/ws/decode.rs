@@ -1,5 +1,6 @@
 //! Frames in, messages out: incremental, in place, in memory that grows with what came and not with what was claimed.
 
+use std::fmt;
 use std::io::Cursor;
 
 use tungstenite::protocol::frame::FrameHeader;
@@ -53,12 +54,18 @@ pub struct Decoder {
 }
 
 /// The message that comes in several frames.
-#[derive(Debug)]
 struct Fragments {
     bytes: Vec<u8>,
     text: bool,
     compressed: bool,
     complete: bool,
+}
+
+impl fmt::Debug for Fragments {
+    /// Not the bytes: a message may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.bytes.len())
+    }
 }
 
 /// The frame whose header has come.
