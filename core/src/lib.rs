@@ -55,7 +55,7 @@
 //!   program's panic hook.)
 //!
 //! A module imports only from those below it: `memory`, `driver`, `client`, `endpoint`, `hub`, then what handlers
-//! see (`channel`, `socket`, `connect`, `raw`), `state` (the tables), `pubsub`, `presence`, `session`, the wire
+//! see (`channel`, `socket`, `connect`, `raw`), `state` (the tables), `pubsub`, `presence`, `session`, `deflate`, the wire
 //! formats (`wire`, `http`, `ws`), and the ground (`topic`, `payload`, `frame`, `time`, `error`).
 #![warn(missing_debug_implementations)]
 #![forbid(unsafe_code)]
@@ -63,6 +63,7 @@
 mod channel;
 pub mod client;
 mod connect;
+pub mod deflate;
 pub mod driver;
 pub mod endpoint;
 pub mod error;

@@ -40,6 +40,7 @@ use std::io::IoSlice;
 use std::net::SocketAddr;
 
 use self::sessions::{Answer, Sessions};
+use crate::deflate::Inflater;
 use crate::error::{CloseReason, CommandError};
 use crate::hub::{Admission, Hub};
 use crate::id::ConnId;
@@ -108,6 +109,13 @@ pub struct Stats {
     pub most_queued_bytes: usize,
     /// The most that ever waited for one connection.
     pub most_queued_bytes_of_one: usize,
+    /// Messages that were compressed: a broadcast once for all connections that agreed on the same, whether it got shorter or
+    /// not.
+    pub compressions: u64,
+    /// Messages that were queued compressed: one for each receiver.
+    pub compressed: u64,
+    /// Bytes that these are shorter than what was compressed.
+    pub bytes_saved: u64,
 }
 
 impl Stats {
@@ -136,6 +144,9 @@ impl Stats {
                 ("dropped", Counter, self.dropped, "Messages dropped for connections that did not read."),
                 ("bytes_in", Counter, self.bytes_in, "Bytes received."),
                 ("bytes_out", Counter, self.bytes_out, "Bytes sent."),
+                ("compressions", Counter, self.compressions, "Messages compressed, a broadcast once for many."),
+                ("compressed", Counter, self.compressed, "Messages queued compressed, one for each receiver."),
+                ("bytes_saved", Counter, self.bytes_saved, "Bytes not sent since messages were compressed."),
             ],
         );
     }
@@ -147,6 +158,8 @@ pub struct Endpoint<S = ()> {
     sessions: Sessions,
     /// Lent to the session whose bytes are being read, so that an idle one needs no buffer of its own.
     buffer: Vec<u8>,
+    /// Lent in the same way.
+    inflater: Inflater,
 }
 
 impl<S> Endpoint<S> {
@@ -158,7 +171,7 @@ impl<S> Endpoint<S> {
     /// With a configuration. The bounds of queues are the hub's (`Capacity`).
     pub fn with_config(hub: Hub<S>, config: Config) -> Self {
         let sessions = Sessions::new(hub.capacity(), config);
-        Self { hub, sessions, buffer: Vec::new() }
+        Self { hub, sessions, buffer: Vec::new(), inflater: Inflater::default() }
     }
 
     // --- what happened ---
@@ -326,7 +339,15 @@ impl<S> Endpoint<S> {
 
     /// Counters and gauges, now.
     pub fn stats(&self) -> Stats {
-        Stats { hub: self.hub.stats(), queued_bytes: self.sessions.queued, ..self.sessions.stats }
+        let deflated = self.sessions.deflater.stats();
+        Stats {
+            hub: self.hub.stats(),
+            queued_bytes: self.sessions.queued,
+            compressions: deflated.compressions,
+            compressed: deflated.deliveries,
+            bytes_saved: deflated.bytes_saved,
+            ..self.sessions.stats
+        }
     }
 
     // --- inside ---
@@ -337,6 +358,7 @@ impl<S> Endpoint<S> {
         let now = self.sessions.now;
         loop {
             let Some(entry) = self.sessions.get_mut(conn) else { return };
+            entry.session.lend_inflater(&mut self.inflater);
             let Some(event) = entry.session.poll_event() else { break };
             match event {
                 Event::Text(text) => self.hub.handle_text(now, app, conn, text),
@@ -363,6 +385,9 @@ impl<S> Endpoint<S> {
                 Event::Open { .. } | Event::Refused(_) => {}
             }
             self.drain();
+        }
+        if let Some(entry) = self.sessions.get_mut(conn) {
+            entry.session.take_back_inflater(&mut self.inflater);
         }
         self.sessions.touch(conn);
         self.sessions.watch(conn);
@@ -402,6 +427,7 @@ impl<S> Endpoint<S> {
                 Output::Close { conn, reason } => sessions.close(conn, reason),
             }
         }
+        sessions.deflater.forget();
         sessions.mind_the_total();
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Config, SlowConsumer, Stats};
+use crate::deflate::Deflater;
 use crate::error::CloseReason;
 use crate::frame::Frame;
 use crate::http::Response;
@@ -36,6 +37,8 @@ pub(super) struct Sessions {
     pub(super) slow: Vec<ConnId>,
     /// Connections that were answered late and may have more to say already.
     pub(super) resumed: Vec<ConnId>,
+    /// Compresses for all of them.
+    pub(super) deflater: Deflater,
     pub(super) stats: Stats,
 }
 
@@ -68,6 +71,7 @@ impl Sessions {
             queued: 0,
             slow: Vec::new(),
             resumed: Vec::new(),
+            deflater: Deflater::default(),
             stats: Stats::default(),
         }
     }
@@ -104,14 +108,14 @@ impl Sessions {
     }
 
     pub(super) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Entry> {
-        self.entries.get_mut(conn.index())?.as_mut().filter(|entry| entry.conn == conn)
+        find(&mut self.entries, conn)
     }
 
     /// Puts a message in the connection's queue, within the bound. A message is always taken into an empty queue: the
     /// bound is for what already waits.
     pub(super) fn queue(&mut self, conn: ConnId, frame: &Frame) {
         let (max, policy) = (self.max_queued, self.policy);
-        let Some(entry) = self.get_mut(conn).filter(|entry| !entry.slow) else { return };
+        let Some(entry) = find(&mut self.entries, conn).filter(|entry| !entry.slow) else { return };
         if entry.queued > 0 && entry.queued >= max && !(frame.is_reserved() && entry.take_reserved(frame)) {
             match policy {
                 SlowConsumer::DropNewest => self.stats.dropped += 1,
@@ -119,7 +123,7 @@ impl Sessions {
             }
             return;
         }
-        entry.session.queue(frame);
+        entry.session.queue_with(frame, &mut self.deflater);
         self.touch(conn);
     }
 
@@ -212,6 +216,11 @@ impl Sessions {
     }
 }
 
+/// Found so, `Sessions` stays free for the rest.
+fn find(entries: &mut [Option<Entry>], conn: ConnId) -> Option<&mut Entry> {
+    entries.get_mut(conn.index())?.as_mut().filter(|entry| entry.conn == conn)
+}
+
 impl Entry {
     /// Takes room for a frame from what is reserved; whether there was so much.
     fn take_reserved(&mut self, frame: &Frame) -> bool {
@@ -226,8 +235,8 @@ impl Entry {
     pub(super) fn answer(&mut self, now: Instant, answer: Answer) {
         let answered = match answer {
             Answer::Respond(response) => self.session.respond(now, &response).is_ok(),
-            Answer::Upgrade(Admitted { protocol, max_message, .. }) => {
-                self.session.upgrade(now, protocol, max_message).is_ok()
+            Answer::Upgrade(Admitted { protocol, max_message, deflate, .. }) => {
+                self.session.upgrade_with(now, protocol, max_message, deflate.as_ref()).is_ok()
             }
         };
         // Not answered: the connection has ended meanwhile, and its end is an event of its own.

@@ -40,9 +40,10 @@ pub use config::Config;
 use input::Input;
 use machine::{Machine, Phase};
 
+use crate::deflate::{Agreed, Compression, Deflate, Deflater, Inflater, Outgoing};
 use crate::error::{CloseReason, CommandError, HandshakeError, PeerError};
-use crate::frame::{Frame, Kind, Message};
-use crate::http::{Head, Progress, Request, Response, Upgrade, UpgradeError};
+use crate::frame::{Frame, Kind};
+use crate::http::{Head, Progress, Request, Response, Upgrade, UpgradeError, extensions};
 use crate::time::Instant;
 use crate::ws::{Decoder, Incoming, Role};
 
@@ -56,6 +57,8 @@ pub struct Session {
     machine: Machine,
     input: Input,
     decoder: Decoder,
+    /// What was agreed on to compress messages.
+    compression: Option<Box<Compression>>,
 }
 
 /// What has come. Borrows the session until the next call on it.
@@ -89,8 +92,7 @@ impl Session {
     /// A connection that we accepted. The time for its handshake runs from now.
     pub fn server(now: Instant, config: &Arc<Config>) -> Self {
         // How long a message may be is said by `upgrade`; no frame is read before.
-        let decoder = Decoder::new(Role::Server, 0);
-        Self { machine: Machine::new(now, config), input: Input::default(), decoder }
+        Self::new(Machine::new(now, config), Decoder::new(Role::Server, 0))
     }
 
     /// A connection that we opened: asks for an upgrade, which waits in [`pending`](Self::pending). The time for its
@@ -114,8 +116,24 @@ impl Session {
     /// # Ok::<(), chanson_core::http::HeaderError>(())
     /// ```
     pub fn client(now: Instant, config: &Arc<Config>, upgrade: Upgrade, max_message: usize, seed: [u8; 32]) -> Self {
-        let decoder = Decoder::new(Role::Client, max_message);
-        Self { machine: Machine::client(now, config, upgrade, seed), input: Input::default(), decoder }
+        Self::client_with(now, config, upgrade, max_message, seed, None)
+    }
+
+    /// The same with an offer to compress messages, which the server may accept or not.
+    pub(crate) fn client_with(
+        now: Instant,
+        config: &Arc<Config>,
+        upgrade: Upgrade,
+        max_message: usize,
+        seed: [u8; 32],
+        deflate: Option<Deflate>,
+    ) -> Self {
+        let machine = Machine::client(now, config, upgrade, deflate, seed);
+        Self::new(machine, Decoder::new(Role::Client, max_message))
+    }
+
+    fn new(machine: Machine, decoder: Decoder) -> Self {
+        Self { machine, input: Input::default(), decoder, compression: None }
     }
 
     /// Bytes came from the peer.
@@ -196,31 +214,91 @@ impl Session {
     /// The request is no upgrade that can be accepted, `protocol` is no token, or no request is pending. Nothing has
     /// changed then: answer with [`UpgradeError::response`].
     pub fn upgrade(&mut self, now: Instant, protocol: Option<&str>, max_message: usize) -> Result<(), UpgradeError> {
+        self.upgrade_with(now, protocol, max_message, None)
+    }
+
+    /// The same with messages compressed, if the client offers that in a way which `deflate` accepts. Queue with
+    /// [`queue_with`](Self::queue_with) then; [`queue`](Self::queue) sends messages as they are, which is always allowed.
+    ///
+    /// # Errors
+    /// Those of `upgrade`, and a malformed list of extensions.
+    pub fn upgrade_with(
+        &mut self,
+        now: Instant,
+        protocol: Option<&str>,
+        max_message: usize,
+        deflate: Option<&Deflate>,
+    ) -> Result<(), UpgradeError> {
         self.machine.tick(now);
-        self.machine.upgrade(protocol)?;
+        let agreed = match (deflate, self.machine.offered_extensions()) {
+            (Some(deflate), Some(offers)) => deflate.accept(&extensions(offers).ok_or(UpgradeError::Extensions)?),
+            _ => None,
+        };
+        self.machine.upgrade(protocol, agreed.as_ref().map(|(_, extension)| &**extension))?;
         self.decoder = Decoder::new(Role::Server, max_message);
+        if let Some((agreed, _)) = agreed {
+            self.compress(agreed);
+        }
         self.await_close();
         Ok(())
     }
 
-    /// Sends a message, behind all that is queued. O(1): the bytes are shared; of a client O(length), since a masked frame
-    /// cannot be shared. Ignored unless [`is_open`](Self::is_open).
+    /// Messages may be compressed from now on.
+    fn compress(&mut self, agreed: Agreed) {
+        let role = if self.machine.is_client() { Role::Client } else { Role::Server };
+        let max_message = self.decoder.max_message();
+        self.decoder = Decoder::new(role, max_message).allow_rsv1(true);
+        self.compression = Some(Box::new(Compression::new(agreed, max_message)));
+    }
+
+    /// Whether compression of messages was agreed on.
+    pub const fn is_compressed(&self) -> bool {
+        self.compression.is_some()
+    }
+
+    /// Sends a message as it is, behind all that is queued. O(1): the bytes are shared; of a client O(length), since a
+    /// masked frame cannot be shared. Ignored unless [`is_open`](Self::is_open).
     pub fn queue(&mut self, frame: &Frame) {
         if self.is_open() && self.machine.is_client() {
-            match frame.message() {
-                Message::Text(text) => self.send(Kind::Text, text.as_bytes()),
-                Message::Binary(data) => self.send(Kind::Binary, data),
-            }
+            let (kind, message) = frame.payload();
+            self.machine.send(kind, message);
         } else if self.is_open() {
             self.machine.outbox.push_frame(frame);
         }
     }
 
-    /// Sends a message that is nobody else's, behind all that is queued. Ignored unless [`is_open`](Self::is_open).
-    pub(crate) fn send(&mut self, kind: Kind, message: &[u8]) {
-        if self.is_open() {
-            self.machine.send(kind, message);
+    /// The same, compressed if that was agreed on and makes it shorter: by this `deflater`, which many sessions can share. A
+    /// frame that is queued on many of them in a row is compressed once for all that agreed on the same, but for those with
+    /// context takeover.
+    pub fn queue_with(&mut self, frame: &Frame, deflater: &mut Deflater) {
+        if !self.is_open() {
+            return;
         }
+        if self.machine.is_client() {
+            let (kind, message) = frame.payload();
+            return self.send(kind, message, deflater);
+        }
+        let outgoing = self.compression.as_mut().map(|compression| compression.outgoing(frame, deflater));
+        match outgoing {
+            None | Some(Outgoing::Plain) => self.machine.outbox.push_frame(frame),
+            Some(Outgoing::Shared(bytes)) => self.machine.outbox.push_shared(bytes),
+            Some(Outgoing::Own(bytes)) => self.machine.outbox.push_alone(bytes),
+        }
+    }
+
+    /// Sends a client's message, behind all that is queued, compressed if that was agreed on and makes it shorter. Ignored
+    /// unless [`is_open`](Self::is_open).
+    pub(crate) fn send(&mut self, kind: Kind, message: &[u8], deflater: &mut Deflater) {
+        if !self.is_open() {
+            return;
+        }
+        if let Some(compression) = &mut self.compression
+            && let Some(mask) = self.machine.mask()
+            && let Some(frame) = compression.masked(kind, message, mask, deflater)
+        {
+            return self.machine.outbox.push_alone(frame);
+        }
+        self.machine.send(kind, message);
     }
 
     /// How many bytes wait to be sent, headers and control frames included.
@@ -231,6 +309,9 @@ impl Session {
     /// Drops the messages of which nothing has been sent yet, for a peer that reads too slowly.
     pub fn drop_queued(&mut self) {
         self.machine.outbox.drop_frames();
+        if let Some(compression) = &mut self.compression {
+            compression.forget_sent();
+        }
     }
 
     /// Ends the connection: sends a close frame behind what is queued and waits for the peer's, for as long as
@@ -295,6 +376,21 @@ impl Session {
         self.input.take_back(buffer);
     }
 
+    /// Lends what inflates compressed messages, for as long as events are drained; a session that needs one and has none
+    /// makes its own. Many sessions can be lent the same one, in turn.
+    pub fn lend_inflater(&mut self, inflater: &mut Inflater) {
+        if let Some(compression) = &mut self.compression {
+            compression.inflater.borrow_from(inflater);
+        }
+    }
+
+    /// Takes back what was lent, or takes what the session has made.
+    pub fn take_back_inflater(&mut self, inflater: &mut Inflater) {
+        if let Some(compression) = &mut self.compression {
+            compression.inflater.give_back(inflater);
+        }
+    }
+
     fn poll_http(&mut self) -> Option<Event<'_>> {
         let request = self.read_request();
         if let Some(reason) = self.machine.take_closed() {
@@ -345,8 +441,13 @@ impl Session {
             }
         };
         match answer {
-            Ok(Some(_)) => self.machine.upgraded(),
-            Ok(None) => self.machine.ran_dry(),
+            Ok(Some(Answer::Agreed(agreed))) => {
+                self.machine.upgraded();
+                if let Some(agreed) = agreed {
+                    self.compress(agreed);
+                }
+            }
+            Ok(_) => self.machine.ran_dry(),
             Err(error) => self.machine.refused(error),
         }
         let head = &self.input.bytes[start..self.input.start];
@@ -374,11 +475,14 @@ impl Session {
         if head.is_interim() {
             return Ok(Some(Answer::Interim));
         }
-        handshake.check(&head).map(|_| Some(Answer::Agreed))
+        handshake.check(&head)?;
+        let Some(deflate) = upgrading.deflate else { return Ok(Some(Answer::Agreed(None))) };
+        let extensions = head.extensions().ok_or(HandshakeError::Extension)?;
+        deflate.agree(&extensions).map(|agreed| Some(Answer::Agreed(agreed)))
     }
 
     fn poll_websocket(&mut self) -> Option<Event<'_>> {
-        let Self { machine, input: Input { bytes, start, .. }, decoder } = self;
+        let Self { machine, input: Input { bytes, start, .. }, decoder, compression, .. } = self;
         let end = bytes.len();
         let event = match decoder.decode(&mut bytes[*start..]) {
             Ok((used, item)) => {
@@ -392,8 +496,10 @@ impl Session {
                     }
                     Some(Incoming::Pong(_)) => return Some(Event::Alive),
                     Some(Incoming::Close { code, .. }) => machine.peer_closed(code),
-                    // RSV1 is not allowed, so nothing comes compressed.
-                    Some(Incoming::Compressed { .. }) => machine.fail(PeerError::Protocol("reserved bit set")),
+                    Some(Incoming::Compressed { text, data }) => match inflate(compression, text, data) {
+                        Ok(event) => return Some(event),
+                        Err(error) => machine.fail(error),
+                    },
                     None => machine.ran_dry(),
                 }
                 machine.take_closed()
@@ -441,7 +547,19 @@ impl Session {
 enum Answer {
     /// Another head follows.
     Interim,
-    Agreed,
+    /// To the upgrade, and to this compression.
+    Agreed(Option<Agreed>),
+}
+
+/// The message that came compressed.
+fn inflate<'a>(compression: &'a mut Option<Box<Compression>>, text: bool, data: &[u8]) -> Result<Event<'a>, PeerError> {
+    // RSV1 is allowed only where compression was agreed on.
+    let compression = compression.as_deref_mut().ok_or(PeerError::Protocol("reserved bit set"))?;
+    let message = compression.inflate(data)?;
+    match text {
+        true => std::str::from_utf8(message).map(Event::Text).map_err(|_| PeerError::InvalidUtf8),
+        false => Ok(Event::Binary(message)),
+    }
 }
 
 /// So many bytes may lie behind a request that is unanswered.
