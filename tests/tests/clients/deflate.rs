@@ -1,0 +1,15 @@
+//! npm `ws`, which offers permessage-deflate by itself, against the mounts that accept it.
+
+use chanson_tests::tools::{Host, Rooms};
+use chanson_tests::{on_each_host, script};
+
+fn ws_talks_compressed(host: Host) {
+    let Some(mut script) = script::node("deflate.mjs") else { return };
+    let Some(server) = Rooms::start(host, &[]) else { return };
+    script.arg(format!("ws://{}", server.address()));
+    script::run(script, server, drop);
+}
+
+on_each_host! {
+    ws_talks_compressed
+}
