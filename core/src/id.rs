@@ -4,40 +4,40 @@ use std::fmt;
 
 /// A connection. Its index is used again after the connection has gone, its generation is not: a stale id is
 /// answered with `UnknownConn`, never with another client's connection.
+///
+/// In memory it is the number that [`to_bits`](Self::to_bits) gives, so that a list of ids can be lent to C as it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnId {
-    index: u32,
-    generation: u32,
-}
+#[repr(transparent)]
+pub struct ConnId(u64);
 
 impl ConnId {
     pub(crate) const fn new(index: u32, generation: u32) -> Self {
-        Self { index, generation }
+        Self(((generation as u64) << 32) | index as u64)
     }
 
     /// A small number, dense from 0, that no two living connections share: good for indexing a host's own table.
     pub const fn index(self) -> usize {
-        self.index as usize
+        self.0 as u32 as usize
     }
 
     pub(crate) const fn generation(self) -> u32 {
-        self.generation
+        (self.0 >> 32) as u32
     }
 
     /// The id as one number, for hosts that keep it in a C struct or an epoll token.
     pub const fn to_bits(self) -> u64 {
-        ((self.generation as u64) << 32) | self.index as u64
+        self.0
     }
 
     /// The inverse of [`to_bits`](Self::to_bits). A number that never was an id names no connection.
     pub const fn from_bits(bits: u64) -> Self {
-        Self { index: bits as u32, generation: (bits >> 32) as u32 }
+        Self(bits)
     }
 }
 
 impl fmt::Debug for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ConnId({}v{})", self.index, self.generation)
+        write!(f, "ConnId({}v{})", self.index(), self.generation())
     }
 }
 

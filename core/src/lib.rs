@@ -40,7 +40,8 @@
 //! - [`session::Session`], byte level: one connection, HTTP and WebSocket, without a hub.
 //! - [`Endpoint`], a hub and its sessions together: what a single-threaded host holds.
 //!
-//! At the other end of a connection is [`Client`].
+//! At the other end of a connection is [`Client`]. Beside the Phoenix protocol there is [`covenant`]: typed channels and
+//! procedures.
 //!
 //! The verbs are the same at each: `handle_*(now, …)` says that something happened and is never refused, plain verbs
 //! (`broadcast`, `answer`) want something, `poll_*` says what to do next and when.
@@ -54,7 +55,7 @@
 //! - A handler that fails or panics ends its join, nothing else. (Panics have to unwind for that; each still runs the
 //!   program's panic hook.)
 //!
-//! A module imports only from those below it: `memory`, `driver`, `client`, `endpoint`, `hub`, then what handlers
+//! A module imports only from those below it: `covenant`, `memory`, `driver`, `client`, `endpoint`, `hub`, then what handlers
 //! see (`channel`, `socket`, `connect`, `raw`), `state` (the tables), `pubsub`, `presence`, `session`, `deflate`, the wire
 //! formats (`wire`, `http`, `ws`), and the ground (`topic`, `payload`, `frame`, `time`, `error`).
 #![warn(missing_debug_implementations)]
@@ -63,6 +64,7 @@
 mod channel;
 pub mod client;
 mod connect;
+pub mod covenant;
 pub mod deflate;
 pub mod driver;
 pub mod endpoint;

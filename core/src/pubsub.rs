@@ -21,11 +21,39 @@ use crate::wire::Vsn;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// Channel messages, as JSON objects.
-    V1 = 0,
+    V1,
     /// Channel messages, as JSON arrays or in binary.
-    V2 = 1,
+    V2,
     /// Text exactly as published, no channel messages.
-    Raw = 2,
+    Raw,
+    /// The same in a space of names of its own, see [`Space`].
+    Room,
+}
+
+impl Form {
+    const fn space(self) -> Space {
+        match self {
+            Self::V1 | Self::V2 | Self::Raw => Space::Topics,
+            Self::Room => Space::Rooms,
+        }
+    }
+
+    /// Which list of a topic it stands in. A room has no joined ones, and a topic nobody who is there for a room.
+    const fn list(self) -> usize {
+        match self {
+            Self::V1 => 0,
+            Self::V2 => 1,
+            Self::Raw | Self::Room => 2,
+        }
+    }
+}
+
+/// Where a name means something. Clients name topics; rooms are named by protocols that stand on the hub, and no client's
+/// topic can name one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Space {
+    Topics = 0,
+    Rooms = 1,
 }
 
 impl From<Vsn> for Form {
@@ -73,6 +101,7 @@ pub(crate) struct Member {
 #[derive(Debug)]
 struct Topic {
     name: Arc<str>,
+    space: Space,
     members: u32,
     lists: [List; 3],
 }
@@ -87,7 +116,8 @@ struct List {
 #[derive(Debug)]
 pub(crate) struct Topics {
     topics: Slab<Topic>,
-    names: HashMap<Arc<str>, u32, KeyedHash>,
+    /// One for each space.
+    names: [HashMap<Arc<str>, u32, KeyedHash>; 2],
     members: Slab<Member>,
     index: HashMap<u64, u32, IdHash>,
     raw_index: HashMap<u64, u32, IdHash>,
@@ -102,7 +132,7 @@ impl Topics {
     pub(crate) fn new(capacity: &Capacity, random: &mut Random) -> Self {
         Self {
             topics: Slab::new(),
-            names: HashMap::with_hasher(KeyedHash::new(random)),
+            names: [(); 2].map(|()| HashMap::with_hasher(KeyedHash::new(random))),
             members: Slab::new(),
             index: HashMap::with_hasher(IdHash::new(random)),
             raw_index: HashMap::with_hasher(IdHash::new(random)),
@@ -117,14 +147,22 @@ impl Topics {
     /// Takes all the memory that the bounds allow for the tables now (not for the lists inside the topics).
     pub(crate) fn preallocate(&mut self, conns: usize) {
         self.topics.reserve(self.max_topics);
-        self.names.reserve(self.max_topics);
+        self.names[Space::Topics as usize].reserve(self.max_topics);
         self.members.reserve(self.max_members);
         self.index.reserve(self.max_members);
         self.heads.resize(conns.max(self.heads.len()), NONE);
     }
 
     pub(crate) fn topic(&self, name: &str) -> Option<u32> {
-        self.names.get(name).copied()
+        self.named(Space::Topics, name)
+    }
+
+    pub(crate) fn room(&self, name: &str) -> Option<u32> {
+        self.named(Space::Rooms, name)
+    }
+
+    fn named(&self, space: Space, name: &str) -> Option<u32> {
+        self.names[space as usize].get(name).copied()
     }
 
     pub(crate) fn topic_count(&self) -> usize {
@@ -142,7 +180,7 @@ impl Topics {
 
     /// The member that `conn` is in `topic`.
     pub(crate) fn find(&self, conn: ConnId, topic: &str, form: Form) -> Option<u32> {
-        let topic = self.topic(topic)?;
+        let topic = self.named(form.space(), topic)?;
         self.index_of(form).get(&key(conn, topic)).copied()
     }
 
@@ -162,7 +200,7 @@ impl Topics {
         if self.members.len() >= self.max_members {
             return Err(EnterError::TooManyMembers);
         }
-        let topic = self.topic_or_new(name)?;
+        let topic = self.topic_or_new(form.space(), name)?;
         if self.topics[topic as usize].members as usize >= self.max_per_topic {
             self.drop_topic_if_empty(topic);
             return Err(EnterError::TopicFull);
@@ -186,7 +224,7 @@ impl Topics {
         if entry.at != NONE {
             return;
         }
-        let list = &mut self.topics[entry.topic as usize].lists[entry.form as usize];
+        let list = &mut self.topics[entry.topic as usize].lists[entry.form.list()];
         entry.at = list.conns.len() as u32;
         list.conns.push(entry.conn);
         list.members.push(member);
@@ -199,7 +237,7 @@ impl Topics {
         if at == NONE {
             return;
         }
-        let list = &mut self.topics[entry.topic as usize].lists[entry.form as usize];
+        let list = &mut self.topics[entry.topic as usize].lists[entry.form.list()];
         list.conns.swap_remove(at as usize);
         list.members.swap_remove(at as usize);
         if let Some(&moved) = list.members.get(at as usize) {
@@ -246,7 +284,7 @@ impl Topics {
 
     /// The subscribers of `topic` that want `form`.
     pub(crate) fn subscribers(&self, topic: u32, form: Form) -> &[ConnId] {
-        &self.topics[topic as usize].lists[form as usize].conns
+        &self.topics[topic as usize].lists[form.list()].conns
     }
 
     /// Where `member` stands in its list of subscribers.
@@ -256,28 +294,36 @@ impl Topics {
 
     /// Subscribers of all forms.
     pub(crate) fn subscriber_count(&self, topic: &str) -> usize {
-        let lists = self.topic(topic).map(|topic| &self.topics[topic as usize].lists);
-        lists.map_or(0, |lists| lists.iter().map(|list| list.conns.len()).sum())
+        self.topic(topic).map_or(0, |topic| self.count(topic))
     }
 
-    fn topic_or_new(&mut self, name: &str) -> Result<u32, EnterError> {
-        if let Some(topic) = self.topic(name) {
+    /// Subscribers of a room.
+    pub(crate) fn room_count(&self, room: &str) -> usize {
+        self.room(room).map_or(0, |room| self.count(room))
+    }
+
+    fn count(&self, topic: u32) -> usize {
+        self.topics[topic as usize].lists.iter().map(|list| list.conns.len()).sum()
+    }
+
+    fn topic_or_new(&mut self, space: Space, name: &str) -> Result<u32, EnterError> {
+        if let Some(topic) = self.named(space, name) {
             return Ok(topic);
         }
         if self.topics.len() >= self.max_topics {
             return Err(EnterError::TooManyTopics);
         }
         let name: Arc<str> = name.into();
-        let topic = Topic { name: name.clone(), members: 0, lists: Default::default() };
+        let topic = Topic { name: name.clone(), space, members: 0, lists: Default::default() };
         let topic = self.topics.insert(topic) as u32;
-        self.names.insert(name, topic);
+        self.names[space as usize].insert(name, topic);
         Ok(topic)
     }
 
     fn drop_topic_if_empty(&mut self, topic: u32) {
         if self.topics[topic as usize].members == 0 {
             let topic = self.topics.remove(topic as usize);
-            self.names.remove(&topic.name);
+            self.names[topic.space as usize].remove(&topic.name);
         }
     }
 
@@ -290,14 +336,14 @@ impl Topics {
 
     const fn index_of(&self, form: Form) -> &HashMap<u64, u32, IdHash> {
         match form {
-            Form::Raw => &self.raw_index,
+            Form::Raw | Form::Room => &self.raw_index,
             Form::V1 | Form::V2 => &self.index,
         }
     }
 
     const fn index_of_mut(&mut self, form: Form) -> &mut HashMap<u64, u32, IdHash> {
         match form {
-            Form::Raw => &mut self.raw_index,
+            Form::Raw | Form::Room => &mut self.raw_index,
             Form::V1 | Form::V2 => &mut self.index,
         }
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use crate::error::{CloseReason, CommandError};
 use crate::frame::Kind;
+use crate::hub::PubSub;
 use crate::id::ConnId;
 use crate::state::State;
 use crate::time::Instant;
@@ -93,6 +94,11 @@ impl<'a, S> Raw<'a, S> {
     /// The application's own state.
     pub const fn app(&mut self) -> &mut S {
         self.app
+    }
+
+    /// The application's own state and the hub's publish and subscribe, both at once.
+    pub const fn split(&mut self) -> (&mut S, PubSub<'_>) {
+        (self.app, PubSub::new(self.state))
     }
 
     /// Now, as the host counts.

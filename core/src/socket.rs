@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::error::{CloseReason, CommandError};
+use crate::hub::PubSub;
 use crate::id::{ConnId, Ticket};
 use crate::payload::{Json, Payload, PayloadBuf, ToPayload};
 use crate::state::State;
@@ -305,6 +306,11 @@ impl<'a, S> Socket<'a, S> {
     /// The application's own state: what was given to the call that runs this handler.
     pub const fn app(&mut self) -> &mut S {
         self.app
+    }
+
+    /// The application's own state and the hub's publish and subscribe, both at once.
+    pub(crate) const fn split(&mut self) -> (&mut S, PubSub<'_>) {
+        (self.app, PubSub::new(self.state))
     }
 
     /// Now, as the host counts.

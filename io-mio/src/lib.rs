@@ -36,6 +36,9 @@
 //! Other threads talk to a server by its [`Handle`]; [`spawn`](Server::spawn) runs it on a thread of its own.
 //!
 //! The other end is here as well: [`Clients`] is many clients of channels servers on one loop.
+//!
+//! The program `covenant-sidekick` is this driver with the core's `covenant::sidekick` on it; it alone needs the feature
+//! `covenant`, which is on by default.
 #![deny(missing_docs)]
 #![warn(missing_debug_implementations)]
 #![forbid(unsafe_code)]

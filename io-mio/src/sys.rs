@@ -1,9 +1,11 @@
 //! What differs between operating systems.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use mio::net::TcpStream;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 /// Whether a read that brought less than there was room for has emptied the socket, so that the next byte raises a new
 /// event. So it is with epoll and kqueue; elsewhere a socket has to be read until it would block.
@@ -29,9 +31,43 @@ pub(crate) fn listen(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> 
     Ok(socket.into())
 }
 
+/// Writes several pieces at once. A peer that is gone is an error and never SIGPIPE, which `writev` would raise in a program
+/// that does not ignore it: Rust's programs do, other hosts do not.
+pub(crate) fn write_vectored(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    stream.try_io(|| SockRef::from(stream).send_vectored_with_flags(slices, NO_SIGNAL))
+}
+
+/// Apple's sockets have it as an option, set by mio and socket2 as they make one; Windows has no signals.
+#[cfg(any(not(unix), target_vendor = "apple"))]
+const NO_SIGNAL: i32 = 0;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+
+/// Has the system ask after so much silence whether the peer is still there, and then four times as often.
+pub(crate) fn keep_alive(stream: &TcpStream, after: Duration) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new().with_time(after);
+    // Where an interval can be set; elsewhere the system's own has to do.
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", target_os = "freebsd", windows))]
+    let keepalive = keepalive.with_interval((after / 4).max(Duration::from_secs(1)));
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
 /// Randomness for a hub.
 pub(crate) fn seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_asks_after_its_peer() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let stream = TcpStream::connect(listener.local_addr().expect("it has an address")).expect("somebody listens");
+        keep_alive(&stream, Duration::from_secs(60)).expect("TCP can");
+        assert!(SockRef::from(&stream).keepalive().expect("it is a socket"));
+    }
 }

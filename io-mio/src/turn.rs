@@ -11,6 +11,7 @@ use mio::net::TcpStream;
 use crate::door::Accepted;
 use crate::server::{EVENTS, LISTENER, Server, Stage};
 use crate::sockets::{self, Got};
+use crate::sys;
 
 impl<S> Server<S> {
     pub(crate) fn turn(&mut self, app: &mut S, max_wait: Option<Duration>) -> io::Result<()> {
@@ -86,6 +87,9 @@ impl<S> Server<S> {
         };
         // Without it small messages may come late; a socket that cannot have it works all the same.
         drop(stream.set_nodelay(true));
+        if let Some(after) = self.config.tcp_keepalive {
+            drop(sys::keep_alive(&stream, after));
+        }
         match self.sockets.insert(self.poll.registry(), id, stream) {
             Ok(()) => self.stats.accepted += 1,
             Err(_) => {

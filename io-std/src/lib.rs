@@ -88,7 +88,11 @@
 
 pub mod client;
 mod conns;
+#[cfg(feature = "covenant")]
+pub mod covenant;
 mod door;
+#[cfg(feature = "covenant")]
+pub mod http;
 mod server;
 mod sys;
 mod threads;

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 
 /// A listener with a backlog of its own, which `std` has no word for.
 pub(crate) fn listen(addr: impl ToSocketAddrs, backlog: u32) -> io::Result<TcpListener> {
@@ -59,9 +59,31 @@ pub(crate) fn max_threads() -> usize {
     max / 4 / 4 * 3
 }
 
+/// Has the system ask after so much silence whether the peer is still there, and then four times as often.
+pub(crate) fn keep_alive(stream: &TcpStream, after: Duration) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new().with_time(after);
+    // Where an interval can be set; elsewhere the system's own has to do.
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", target_os = "freebsd", windows))]
+    let keepalive = keepalive.with_interval((after / 4).max(Duration::from_secs(1)));
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
 /// Randomness for a hub.
 pub(crate) fn seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_asks_after_its_peer() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let stream = TcpStream::connect(listener.local_addr().expect("it has an address")).expect("somebody listens");
+        keep_alive(&stream, Duration::from_secs(60)).expect("TCP can");
+        assert!(SockRef::from(&stream).keepalive().expect("it is a socket"));
+    }
 }

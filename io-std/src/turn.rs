@@ -131,6 +131,9 @@ impl<S> Server<S> {
         };
         // Without it small messages may come late; a socket that cannot have it works all the same.
         drop(stream.set_nodelay(true));
+        if let Some(after) = self.config.tcp_keepalive {
+            drop(sys::keep_alive(&stream, after));
+        }
         sys::let_writes_return(&stream);
         let Some(channels) = &self.channels else { return };
         let (inputs, sent) = (&channels.inputs.0, &channels.sent.0);

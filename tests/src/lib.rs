@@ -5,10 +5,14 @@
 //! [`transport::Transport`], something that takes and gives bytes, so the same files run over TCP and over an
 //! in-memory world with a clock of its own.
 //!
+//! [`simulation`] has clients and a server in bad weather, [`fuzz`] the bodies of the fuzz targets.
+//!
 //! Where we differ from the recorded server on purpose, [`expect`] holds what ours does instead, and why.
 
+pub mod c;
 pub mod client;
 pub mod expect;
+pub mod fuzz;
 pub mod json;
 pub mod memory;
 pub mod player;

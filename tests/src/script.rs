@@ -17,8 +17,29 @@ use crate::tools::{Rooms, require, skipped, target, workspace};
 /// A script of `tests/js`, with the packages that it needs installed. `None` when there is no node to run it, or no way
 /// to install the packages (see [`skipped`]).
 pub fn node(script: &str) -> Option<Command> {
+    ready(installed_node(), &js(script), JS)
+}
+
+/// A script of `tests/js` that runs on bun, which is one of the packages there: some packages' modules name each other in
+/// a way that node does not read. `None` as for [`node`].
+pub fn bun(script: &str) -> Option<Command> {
+    ready(installed_node().map(|_| bun_program()).as_deref(), &js(script), JS)
+}
+
+/// The program that runs [`bun`] scripts, where it is installed; it is called so on every system.
+pub fn bun_program() -> PathBuf {
+    js("node_modules/bun/bin/bun.exe")
+}
+
+/// A file of `tests/js`.
+pub fn js(file: &str) -> PathBuf {
+    workspace().join("tests/js").join(file)
+}
+
+/// Node, when the packages of `tests/js` are installed or could be.
+fn installed_node() -> Option<&'static Path> {
     static NODE: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let folder = workspace().join("tests/js");
+    let folder = js("");
     let node = NODE.get_or_init(|| {
         let (node, npm) = (require("node")?, require("npm")?);
         let marker = folder.join("node_modules/.package-lock.json");
@@ -28,7 +49,7 @@ pub fn node(script: &str) -> Option<Command> {
         let install = || succeeds(Command::new(npm).args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
         (fresh || install()).then_some(node)
     });
-    ready(node.as_deref(), &folder.join(script), "node, npm and the packages of tests/js (`npm ci` there)")
+    node.as_deref()
 }
 
 /// A script of `tests/python`, with the packages that it needs in an environment of their own in the target folder.
@@ -78,7 +99,16 @@ fn succeeds(command: &mut Command) -> bool {
 ///
 /// # Panics
 /// When the script fails, or takes longer than two minutes (ten times what is expected).
-pub fn run(mut script: Command, mut server: Rooms, end: impl Fn(Rooms)) {
+pub fn run(script: Command, server: Rooms, end: impl Fn(Rooms)) {
+    let mut server = Some(server);
+    run_alone(script, || server = server.take().map(|server| server.again(&end)));
+}
+
+/// Runs a script to its end. When it prints `RESTART`, `restart` is called, and the script told so.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_alone(mut script: Command, mut restart: impl FnMut()) {
     let mut child = script
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -93,7 +123,7 @@ pub fn run(mut script: Command, mut server: Rooms, end: impl Fn(Rooms)) {
     let in_time = loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) if line == "RESTART" => {
-                server = server.again(&end);
+                restart();
                 stdin.write_all(b"RESTARTED\n").expect("the script listens");
             }
             Ok(line) => said.push(line),
@@ -130,3 +160,6 @@ fn lines_of(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> 
 }
 
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// What scripts of `tests/js` need.
+const JS: &str = "node, npm and the packages of tests/js (`npm ci` there)";

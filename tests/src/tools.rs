@@ -1,11 +1,13 @@
 //! Programs that the tests start.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use serde::Deserialize;
@@ -36,8 +38,18 @@ impl Rooms {
     /// # Panics
     /// When it does not say where it listens.
     pub fn start_binary(binary: &Path, flags: &[&str]) -> Self {
+        Self::start_on(0, binary, flags)
+    }
+
+    /// Starts that program as a server on that port; 0 is any. (The program may be an interpreter, with a script as its first
+    /// flag.)
+    ///
+    /// # Panics
+    /// When it does not say where it listens.
+    pub fn start_on(port: u16, binary: &Path, flags: &[&str]) -> Self {
         let mut command = Command::new(binary);
-        command.args(["--port", "0"]).args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(flags).arg("--port").arg(port.to_string());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}", binary.display()));
         let stderr = kept(child.stderr.take().expect("it is piped"));
         let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
@@ -64,6 +76,11 @@ impl Rooms {
         Tcp::new(self.address)
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its process.
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
@@ -80,7 +97,7 @@ impl Drop for Rooms {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("the rooms server's stderr:\n{}", self.stderr());
+            eprintln!("the stderr of {}:\n{}", self.binary.display(), self.stderr());
         }
     }
 }
@@ -89,10 +106,9 @@ impl Rooms {
     /// The same server once more and on the same port, when `end` has ended this one.
     #[must_use]
     pub fn again(self, end: impl Fn(Self)) -> Self {
-        let (binary, mut flags, port) = (self.binary.clone(), self.flags.clone(), self.address.port().to_string());
+        let (binary, flags, port) = (self.binary.clone(), self.flags.clone(), self.address.port());
         end(self);
-        flags.extend(["--port".to_owned(), port]);
-        Self::start_binary(&binary, &flags.iter().map(String::as_str).collect::<Vec<_>>())
+        Self::start_on(port, &binary, &flags.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Ends it as an operator would (SIGTERM) or, where there are no signals, at once; waits until it has ended.
@@ -112,22 +128,37 @@ pub enum Host {
     Mio,
     /// Threads.
     Threads,
+    /// A loop in C, over the sessions of the C interface.
+    C,
+}
+
+/// Makes of each function that takes a [`Host`] a test on both of the drivers.
+#[macro_export]
+macro_rules! on_each_driver {
+    ($($test:ident)*) => {
+        $crate::on_host! { on_mio Mio $($test)* }
+        $crate::on_host! { on_threads Threads $($test)* }
+    };
 }
 
 /// Makes of each function that takes a [`Host`] a test on every one of them.
 #[macro_export]
 macro_rules! on_each_host {
     ($($test:ident)*) => {
-        mod on_mio {$(
+        $crate::on_each_driver! { $($test)* }
+        #[cfg(unix)]
+        $crate::on_host! { on_c C $($test)* }
+    };
+}
+
+/// Makes of each function that takes a [`Host`] a test on that one.
+#[macro_export]
+macro_rules! on_host {
+    ($module:ident $host:ident $($test:ident)*) => {
+        mod $module {$(
             #[test]
             fn $test() {
-                super::$test($crate::tools::Host::Mio);
-            }
-        )*}
-        mod on_threads {$(
-            #[test]
-            fn $test() {
-                super::$test($crate::tools::Host::Threads);
+                super::$test($crate::tools::Host::$host);
             }
         )*}
     };
@@ -141,12 +172,50 @@ macro_rules! on_each_host {
 pub fn rooms(host: Host) -> Option<&'static Path> {
     static MIO: OnceLock<Option<PathBuf>> = OnceLock::new();
     static THREADS: OnceLock<Option<PathBuf>> = OnceLock::new();
+    static C: OnceLock<Option<PathBuf>> = OnceLock::new();
     let named = || env::var_os("CHANSON_ROOMS").map(PathBuf::from);
     let rooms = match host {
         Host::Mio => MIO.get_or_init(|| named().or_else(|| Some(example("chanson-mio", "rooms")))),
         Host::Threads => THREADS.get_or_init(|| named().is_none().then(|| example("chanson-std", "rooms_threads"))),
+        Host::C => C.get_or_init(|| if named().is_none() { c_example("rooms") } else { None }),
     };
+    if rooms.is_none() && host == Host::C && named().is_none() {
+        skipped("this needs a C compiler (cc)");
+    }
     rooms.as_deref()
+}
+
+/// Builds an example in C, with the library in the profile and the folder of the running test. `None` without a C compiler.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn c_example(name: &str) -> Option<PathBuf> {
+    let compiler = find("cc")?;
+    let folder = workspace().join("ffi/examples");
+    let sources = [folder.join(format!("{name}.c")), folder.join(format!("{name}_channels.c"))];
+    let library = c_library();
+    let program = library.with_file_name(format!("c-{name}"));
+    let built = program.with_extension(std::process::id().to_string());
+    let mut command = Command::new(compiler);
+    command.args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2", "-g", "-I"]);
+    command.arg(workspace().join("ffi/include")).args(sources.iter().filter(|source| source.exists()));
+    command.arg(library).args(["-lpthread", "-ldl", "-lm", "-o"]).arg(&built);
+    let output = command.output().expect("a compiler runs");
+    assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&output.stderr));
+    // Several test programs may build it at once: each replaces it as a whole.
+    std::fs::rename(&built, &program).expect("it is in the same folder");
+    Some(program)
+}
+
+/// Builds the static library of the C interface, with the profile and into the folder of the running test.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn c_library() -> PathBuf {
+    let built = build(&["-p", "chanson-ffi", "--lib"]);
+    let mut files = built.iter().flat_map(|artifact| &artifact.filenames);
+    let library = files.rfind(|file| file.extension().is_some_and(|extension| extension == "a"));
+    library.expect("a static library is built").clone()
 }
 
 /// Builds an example of a package of this workspace, with the profile and into the folder of the running test.
@@ -154,6 +223,27 @@ pub fn rooms(host: Host) -> Option<&'static Path> {
 /// # Panics
 /// When it cannot be built.
 pub fn example(package: &str, name: &str) -> PathBuf {
+    program(package, "--example", name)
+}
+
+/// The same with a program of a package; built once by each test program.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn binary(package: &str, name: &str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(format!("{package}/{name}")).or_insert_with(|| program(package, "--bin", name)).clone()
+}
+
+fn program(package: &str, kind: &str, name: &str) -> PathBuf {
+    let built = build(&["-p", package, kind, name]);
+    let executable = built.into_iter().filter(|artifact| artifact.target.name == name);
+    executable.filter_map(|artifact| artifact.executable).next_back().expect("it is a program")
+}
+
+/// What cargo builds, with the profile and into the folder of the running test.
+fn build(what: &[&str]) -> Vec<Artifact> {
     let exe = env::current_exe().expect("a test has a path");
     let target = target();
     let profile = exe.strip_prefix(&target).expect("an ancestor").components().next().expect("a profile's folder");
@@ -162,26 +252,41 @@ pub fn example(package: &str, name: &str) -> PathBuf {
         Some(profile) => profile,
     };
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "-p", package, "--example", name, "--profile", profile, "--message-format=json"]);
+    cargo.arg("build").args(what).args(["--profile", profile, "--message-format=json"]);
     cargo.arg("--target-dir").arg(&target).current_dir(workspace()).stderr(Stdio::piped());
     let built = cargo.output().expect("cargo runs");
+    assert!(built.status.success(), "cargo cannot build {what:?}:\n{}", String::from_utf8_lossy(&built.stderr));
     let messages = String::from_utf8_lossy(&built.stdout);
-    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
-    let executable = artifacts.filter(|artifact| artifact.target.name == name).find_map(|artifact| artifact.executable);
-    let errors = || String::from_utf8_lossy(&built.stderr).into_owned();
-    executable.filter(|_| built.status.success()).unwrap_or_else(|| panic!("cargo cannot build {name}:\n{}", errors()))
+    messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// A port that nobody listens on, for a server that others are told of before it runs. It is none of those that the system
+/// gives to whoever asks for any.
+///
+/// # Panics
+/// When there is none.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run at the same time begin at different ports.
+    let first = (std::process::id() % 1000) as u16 * 12;
+    let mut ports = (0..12_000).map(|_| 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("one of so many ports is free")
 }
 
 /// A program that is not part of the workspace, looked for in PATH. `None` when it is not there (see [`skipped`]).
 pub fn require(tool: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let names = [tool.to_owned(), format!("{tool}{}", env::consts::EXE_SUFFIX)];
-    let mut files = env::split_paths(&path).flat_map(|folder| names.iter().map(move |name| folder.join(name)));
-    let found = files.find(|file| file.is_file());
+    let found = find(tool);
     if found.is_none() {
         skipped(&format!("this needs {tool}"));
     }
     found
+}
+
+fn find(tool: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let names = [tool.to_owned(), format!("{tool}{}", env::consts::EXE_SUFFIX)];
+    let mut files = env::split_paths(&path).flat_map(|folder| names.iter().map(move |name| folder.join(name)));
+    files.find(|file| file.is_file())
 }
 
 /// Says that the running test does not test anything, past the harness, which shows no output of tests that pass.
@@ -214,6 +319,8 @@ pub fn workspace() -> &'static Path {
 struct Artifact {
     target: Target,
     executable: Option<PathBuf>,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
 }
 
 #[derive(Deserialize)]

@@ -68,7 +68,7 @@ impl Backoff {
     }
 
     /// How long to wait before the next try after `tries` of them; `None`: give up.
-    pub(super) fn delay(&self, tries: u32, random: &mut Random) -> Option<Duration> {
+    pub(crate) fn delay(&self, tries: u32, random: &mut Random) -> Option<Duration> {
         if self.max_attempts.is_some_and(|max| tries >= max) {
             return None;
         }

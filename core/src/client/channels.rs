@@ -171,29 +171,33 @@ impl Client {
     pub(super) fn error_all(&mut self) {
         for id in self.channels.ids() {
             if self.channels.get(id).is_some_and(|channel| channel.state != State::Errored) {
-                self.error_channel(id);
-                self.events.push_back(Event::Errored { channel: id, cause: Cause::Connection });
+                self.error_channel(id, Event::Errored { channel: id, cause: Cause::Connection });
             }
         }
     }
 
-    /// The join is no more; it is tried again after a while, or when the connection is there again.
-    pub(super) fn error_channel(&mut self, id: ChannelId) {
+    /// The join is no more, as `event` says; it is tried again after a while, or when the connection is there again.
+    pub(super) fn error_channel(&mut self, id: ChannelId, event: Event) {
         let Some(channel) = self.channels.get_mut(id) else { return };
         if let State::Joining { .. } = channel.state {
             channel.join_ref = None;
         }
-        self.schedule_rejoin(id);
+        self.schedule_rejoin(id, event);
     }
 
-    /// Is to be joined again. Source: phoenix.js `rejoinTimer`.
-    fn schedule_rejoin(&mut self, id: ChannelId) {
+    /// Is to be joined again; `event` says why. Source: phoenix.js `rejoinTimer`.
+    fn schedule_rejoin(&mut self, id: ChannelId, event: Event) {
         let open = self.link.is_open();
         let Some(channel) = self.channels.get_mut(id) else { return };
         channel.state = State::Errored;
         self.timers.clear(&mut channel.timer);
-        if open && let Some(delay) = self.config.rejoin.delay(channel.tries, self.link.random()) {
-            self.timers.set(&mut channel.timer, self.now, delay, Due::Rejoin(id));
+        self.events.push_back(event);
+        if !open {
+            return;
+        }
+        match self.config.rejoin.delay(channel.tries, self.link.random()) {
+            Some(delay) => self.timers.set(&mut channel.timer, self.now, delay, Due::Rejoin(id)),
+            None => self.events.push_back(Event::GaveUp { channel: id }),
         }
     }
 
@@ -217,8 +221,7 @@ impl Client {
             self.events.push_back(Event::Joined { channel: id, response });
             self.send_waiting(id);
         } else {
-            self.schedule_rejoin(id);
-            self.events.push_back(Event::JoinFailed { channel: id, error: JoinError::Refused(response) });
+            self.schedule_rejoin(id, Event::JoinFailed { channel: id, error: JoinError::Refused(response) });
         }
     }
 
@@ -229,8 +232,7 @@ impl Client {
         let Some(channel) = self.channels.get_mut(id) else { return };
         channel.timer = None;
         self.link.send(channel.join_ref, ref_, [&channel.topic, "phx_leave"], Payload::Json(Json::EMPTY));
-        self.error_channel(id);
-        self.events.push_back(Event::JoinFailed { channel: id, error: JoinError::Timeout });
+        self.error_channel(id, Event::JoinFailed { channel: id, error: JoinError::Timeout });
     }
 
     /// Leaves; to us the channel is gone at once. Source: conformance `leave`, `leave_timeout`, `leave_while_joining`.

@@ -83,7 +83,7 @@ pub enum Output {
 pub enum Event {
     /// The connection is open. Joined channels join again by themselves.
     Connected,
-    /// The connection could not be opened.
+    /// The connection could not be opened; or `disconnect` was called while the next try was waited for (`Cancelled`).
     ConnectFailed {
         /// Why.
         error: ConnectError,
@@ -104,7 +104,8 @@ pub enum Event {
         /// The server's answer.
         response: PayloadBuf,
     },
-    /// A join was refused or not answered. It is tried again by itself (`Config::rejoin`), until `leave`.
+    /// A join was refused or not answered. It is tried again by itself, until `leave` or the limit of `Config::rejoin`, which
+    /// `GaveUp` tells.
     JoinFailed {
         /// Which.
         channel: ChannelId,
@@ -117,6 +118,12 @@ pub enum Event {
         channel: ChannelId,
         /// Why.
         cause: Cause,
+    },
+    /// The limit of `Config::rejoin` is reached: on this connection the channel is not joined again by itself. Comes behind the
+    /// `JoinFailed` or `Errored` that was the last. The next connection begins anew.
+    GaveUp {
+        /// Which.
+        channel: ChannelId,
     },
     /// The channel is gone, and so is its id; pushes that wait are aborted.
     Closed {

@@ -192,7 +192,7 @@ impl Client {
 
     /// Wants none any more. Source: conformance `disconnect_connect`: a close frame without a code, no leaves.
     pub(super) fn want_no_connection(&mut self) {
-        self.link.wanted = false;
+        let wanted = std::mem::take(&mut self.link.wanted);
         self.link.due = false;
         self.timers.clear(&mut self.link.timer);
         match &mut self.link.transport {
@@ -205,6 +205,10 @@ impl Client {
                 self.link.drop_transport();
                 self.link.refusal = Some(ConnectError::Cancelled);
                 self.lose(CloseReason::ByUs(1005));
+            }
+            // The next try was waited for.
+            Transport::None | Transport::Ending(_) if wanted => {
+                self.events.push_back(Event::ConnectFailed { error: ConnectError::Cancelled, retry_at: None });
             }
             Transport::None | Transport::Ending(_) => {}
         }

@@ -75,8 +75,8 @@ mod object;
 mod presence;
 mod pushes;
 mod receive;
-mod timers;
-mod url;
+pub(crate) mod timers;
+pub(crate) mod url;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -118,7 +118,7 @@ pub struct Client {
     link: Link,
     channels: Channels,
     pushes: Pushes,
-    timers: Timers,
+    timers: Timers<Due>,
     events: VecDeque<Event>,
     stats: Stats,
     now: Instant,

@@ -53,9 +53,8 @@ impl Client {
         match &*message.event {
             "phx_reply" => self.receive_reply(id, message, status),
             "phx_error" if !self.is_left_over(id, message.ref_) => {
-                self.error_channel(id);
                 let cause = Cause::Server(message.payload.to_owned());
-                self.events.push_back(Event::Errored { channel: id, cause });
+                self.error_channel(id, Event::Errored { channel: id, cause });
             }
             "phx_close" if !self.is_left_over(id, message.ref_) => {
                 self.close_channel(id, Closing::Server(message.payload.to_owned()))

@@ -27,22 +27,28 @@ pub(super) enum Due {
 
 /// A timer that is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Timer {
-    pub(super) at: Instant,
+pub(crate) struct Timer {
+    pub(crate) at: Instant,
     number: u64,
 }
 
 /// All timers that are set; each is cleared by who set it, so there are never more than things that wait.
-#[derive(Debug, Default)]
-pub(super) struct Timers {
-    queue: BTreeMap<Timer, Due>,
+#[derive(Debug)]
+pub(crate) struct Timers<D> {
+    queue: BTreeMap<Timer, D>,
     count: u64,
 }
 
-impl Timers {
+impl<D> Default for Timers<D> {
+    fn default() -> Self {
+        Self { queue: BTreeMap::new(), count: 0 }
+    }
+}
+
+impl<D> Timers<D> {
     /// Sets `slot`'s timer, in place of the one that it may have. Always to a later moment: a thing that is to happen
     /// again and again at once would never let go.
-    pub(super) fn set(&mut self, slot: &mut Option<Timer>, now: Instant, after: Duration, due: Due) {
+    pub(crate) fn set(&mut self, slot: &mut Option<Timer>, now: Instant, after: Duration, due: D) {
         self.clear(slot);
         self.count += 1;
         let timer = Timer { at: now + after.max(SHORTEST), number: self.count };
@@ -50,19 +56,19 @@ impl Timers {
         *slot = Some(timer);
     }
 
-    pub(super) fn clear(&mut self, slot: &mut Option<Timer>) {
+    pub(crate) fn clear(&mut self, slot: &mut Option<Timer>) {
         if let Some(timer) = slot.take() {
             self.queue.remove(&timer);
         }
     }
 
     /// Takes the next that is due. Who set it still has its slot filled, which does no harm.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<Due> {
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<D> {
         let first = self.queue.first_entry()?;
         (first.key().at <= now && first.key().at != NEVER).then(|| first.remove())
     }
 
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.queue.first_key_value().map(|(timer, _)| timer.at).filter(|at| *at != NEVER)
     }
 }

@@ -6,19 +6,19 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// A `ws://` or `wss://` address, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
-    pub(super) tls: bool,
+pub(crate) struct Url {
+    pub(crate) tls: bool,
     /// As a resolver takes it: an IPv6 address without brackets.
-    pub(super) host: Box<str>,
-    pub(super) port: u16,
+    pub(crate) host: Box<str>,
+    pub(crate) port: u16,
     /// For the Host header: with brackets, and with the port if it is not the scheme's own.
-    pub(super) authority: Box<str>,
+    pub(crate) authority: Box<str>,
     path: Box<str>,
     query: Box<str>,
 }
 
 impl Url {
-    pub(super) fn parse(text: &str) -> Result<Self, UrlError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
         if !text
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`'))

@@ -21,6 +21,10 @@ pub struct Config {
     pub accepts_per_turn: usize,
     /// Commands of handles carried out in one turn. 256.
     pub commands_per_turn: usize,
+    /// After how much silence of a peer the operating system asks whether it is still there (TCP keep-alive, to the second);
+    /// `None`, as by default: never. Of use where connections have no idle timeout, and one whose peer has vanished without
+    /// a word would stay for ever.
+    pub tcp_keepalive: Option<Duration>,
 }
 
 impl Default for Config {
@@ -32,6 +36,7 @@ impl Default for Config {
             read_per_turn: 64 << 10,
             accepts_per_turn: 128,
             commands_per_turn: 256,
+            tcp_keepalive: None,
         }
     }
 }
@@ -57,4 +62,5 @@ setters! {
     with_read_per_turn read_per_turn usize
     with_accepts_per_turn accepts_per_turn usize
     with_commands_per_turn commands_per_turn usize
+    with_tcp_keepalive tcp_keepalive Option<Duration>
 }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::mpsc::{self, Receiver};
 
 use super::Stats;
 use super::command::Command;
+use super::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering, SyncSender, TrySendError};
 use crate::channel::{Refuse, Reply};
 use crate::connect::Accept;
 use crate::http::Response;
@@ -123,6 +123,12 @@ impl Handle {
         Ok(receiver)
     }
 
+    /// Makes the server's loop turn, and with it a `poll_with` that waits return: for a host that pumps the server itself and
+    /// has something to do with it that another thread has finished. Calls in quick succession may make it turn once.
+    pub fn wake(&self) {
+        self.shared.wake();
+    }
+
     /// Ends the server as `Server::shutdown` does, behind the commands that this thread has given; called once more, it cuts
     /// what is left. Always taken; nothing happens when the server has ended already.
     pub fn shutdown(&self) {
@@ -201,7 +207,7 @@ impl Shared {
             woken: AtomicBool::new(false),
             stops: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
-            stats: Mutex::default(),
+            stats: Mutex::new(Stats::default()),
         }
     }
 

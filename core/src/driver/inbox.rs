@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
 
 use super::command::Command;
 use super::handle::Shared;
+use super::sync::{Arc, Receiver, sync_channel};
 use super::{Handle, Stats};
 use crate::endpoint::Endpoint;
 use crate::hub::Hub;
@@ -33,7 +32,7 @@ impl Inbox {
     /// something to do, and has to make the server's loop turn; a burst of commands calls it once.
     pub fn new(capacity: usize, wake: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> Self {
         let shared = Arc::new(Shared::new(wake));
-        let (sender, commands) = mpsc::sync_channel(capacity);
+        let (sender, commands) = sync_channel(capacity);
         let handle = Handle::new(sender, Arc::clone(&shared));
         Self { handle, commands: Some(commands), shared, capacity, stops: 0, stops_seen: 0, left: 0, more: false }
     }
@@ -60,18 +59,24 @@ impl Inbox {
         app: &mut S,
         stats: &mut Stats,
     ) -> Option<usize> {
-        self.more = self.left == 0;
-        if self.more {
-            return None;
-        }
-        let command = self.commands.as_ref()?.try_recv().ok()?;
-        self.left -= 1;
+        let command = self.next()?;
         let bytes = command.bytes() + OVERHEAD;
         stats.commands += 1;
         if !endpoint.act(now, app, |hub, app| command.run(now, hub, app)) {
             stats.failed_commands += 1;
         }
         Some(bytes)
+    }
+
+    /// The next command of this turn.
+    pub(super) fn next(&mut self) -> Option<Command> {
+        self.more = self.left == 0;
+        if self.more {
+            return None;
+        }
+        let command = self.commands.as_ref()?.try_recv().ok()?;
+        self.left -= 1;
+        Some(command)
     }
 
     /// Whether somebody wants the server to shut down, once for each time that it was said. To be asked when all commands of

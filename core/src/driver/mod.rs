@@ -39,6 +39,10 @@ mod into_hub;
 mod leaving;
 mod running;
 mod stats;
+mod sync;
+#[cfg(test)]
+#[cfg(loom)]
+mod tests;
 
 pub use config::Config;
 pub use handle::{Handle, HandleError};

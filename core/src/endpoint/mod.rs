@@ -307,6 +307,11 @@ impl<S> Endpoint<S> {
         }
     }
 
+    /// Whether there is such a connection (still).
+    pub fn has(&self, conn: ConnId) -> bool {
+        self.sessions.get(conn).is_some()
+    }
+
     /// Whether all is said on this connection: shut its transport down, then [`handle_close`](Self::handle_close). True
     /// for an unknown connection.
     pub fn is_finished(&self, conn: ConnId) -> bool {

@@ -22,7 +22,7 @@ pub use route::{Route, RouteError};
 pub(crate) use client::Handshake;
 pub(crate) use extensions::{Extension, extensions};
 pub(crate) use parse::{Limits, Progress, Reader};
-pub(crate) use response::{CONTINUE, Persistence, switching_protocols};
+pub(crate) use response::{CONTINUE, Persistence, reason, switching_protocols};
 
 /// Whether the byte may stand in a token: a method, a header's name, a subprotocol (RFC 9110 §5.6.2).
 pub(crate) const fn is_token_byte(byte: u8) -> bool {

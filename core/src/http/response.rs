@@ -186,7 +186,7 @@ pub(crate) fn switching_protocols(accept: &str, protocol: Option<&str>, extensio
 }
 
 /// The reason phrases of RFC 9110 §15 and RFC 6585; a status without one has an empty phrase, which is allowed.
-const fn reason(status: u16) -> &'static str {
+pub(crate) const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         201 => "Created",

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::mount::{Mount, Protocol};
-use super::{Failed, Hub, guard, guard_outcome};
+use super::{Failed, Hub, PubSub, guard, guard_outcome};
 use crate::channel::{Leave, Refuse};
 use crate::connect::{Accept, Connect, PROTOCOL};
 use crate::error::{CloseReason, CommandError, PeerError};
@@ -52,7 +52,8 @@ impl<S> Hub<S> {
 
     /// Whether a mount answers to the path of this request.
     pub fn serves(&self, request: &Request<'_>) -> bool {
-        self.mounts.iter().any(|served| served.route.matches(request.path(), &mut Vec::new()))
+        let found = self.mounts.iter().find(|served| served.route.matches(request.path(), &mut Vec::new()));
+        found.is_some_and(|served| !served.mount.websocket_only || request.header("upgrade").is_some())
     }
 
     /// A connection wants to open: routes it to a mount and asks whether it may. The request's upgrade headers are the
@@ -156,7 +157,7 @@ impl<S> Hub<S> {
                 self.state.stats.refused += 1;
                 self.state.outbox.refuse(conn, response);
             }
-            Some(Promise::Request { .. }) => self.state.outbox.respond(conn, response),
+            Some(Promise::Request { .. } | Promise::Later { .. }) => self.state.outbox.respond(conn, response),
             Some(Promise::Join { .. } | Promise::Event { .. }) | None => {}
         }
     }
@@ -400,6 +401,25 @@ impl<S> HttpRequest<'_, S> {
         let ticket = self.state.issue(self.conn, Promise::Request { conn: self.conn }, REQUEST_LIMIT)?;
         self.ticket = Some(ticket);
         Ok(ticket)
+    }
+
+    /// Gives this answer when `delay` has passed, for which it holds a ticket and no thread: return `None`. Nothing comes of
+    /// it when the connection closes before.
+    ///
+    /// # Errors
+    /// As [`defer`](Self::defer).
+    pub fn answer_after(&mut self, delay: Duration, response: Response) -> Result<(), CommandError> {
+        if self.ticket.is_some() {
+            return Err(CommandError::AlreadyAnswered);
+        }
+        let promise = Promise::Later { conn: self.conn, response: Box::new(response) };
+        self.ticket = Some(self.state.issue(self.conn, promise, delay)?);
+        Ok(())
+    }
+
+    /// The application's own state and the hub's publish and subscribe, both at once.
+    pub const fn split(&mut self) -> (&mut S, PubSub<'_>) {
+        (self.app, PubSub::new(self.state))
     }
 
     /// Sends an event to all who joined `topic`; nobody having done so is no error. So a POST reaches a room.

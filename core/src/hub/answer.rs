@@ -99,7 +99,9 @@ impl<S> Hub<S> {
                 self.state.reply(member, ref_.as_ref(), status, payload).map_err(AnswerError::Refused)?;
                 member
             }
-            Promise::Connect { .. } | Promise::Request { .. } => return Err(AnswerError::WrongKind),
+            Promise::Connect { .. } | Promise::Request { .. } | Promise::Later { .. } => {
+                return Err(AnswerError::WrongKind);
+            }
         };
         self.revoke(Some(ticket));
         if let Some(join) = self.state.joins.get_mut(member) {
@@ -111,6 +113,12 @@ impl<S> Hub<S> {
     /// Nobody answered in time.
     pub(super) fn expire(&mut self, app: &mut S, ticket: Ticket) {
         if self.state.tickets.deadline(ticket).is_none_or(|deadline| deadline > self.state.now) {
+            return;
+        }
+        if let Some(Promise::Later { .. }) = self.state.tickets.get(ticket) {
+            if let Some(Promise::Later { conn, response }) = self.state.redeem(ticket) {
+                self.respond(conn, *response);
+            }
             return;
         }
         self.state.stats.expired_tickets += 1;
@@ -137,7 +145,7 @@ impl<S> Hub<S> {
                 debug_assert!(told.is_ok(), "an error is text, which always encodes");
                 self.revoke(Some(ticket));
             }
-            None => {}
+            Some(Promise::Later { .. }) | None => {}
         }
     }
 

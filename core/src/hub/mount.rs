@@ -40,6 +40,7 @@ pub struct Mount<S = ()> {
     pub(super) idle_timeout: Option<Duration>,
     pub(super) ticket_limit: Duration,
     pub(super) max_joins: Option<usize>,
+    pub(super) websocket_only: bool,
     pub(super) rate_limit: Option<RateLimit>,
     pub(super) max_offences: u16,
     pub(super) deflate: Option<Deflate>,
@@ -88,6 +89,7 @@ impl<S> Mount<S> {
             idle_timeout: Some(Duration::from_secs(60)),
             ticket_limit: Duration::from_secs(30),
             max_joins: None,
+            websocket_only: false,
             rate_limit: None,
             max_offences: 1000,
             deflate: None,
@@ -180,6 +182,14 @@ impl<S> Mount<S> {
     #[must_use]
     pub const fn max_joins(mut self, joins: usize) -> Self {
         self.max_joins = Some(joins);
+        self
+    }
+
+    /// Leaves requests that ask for no upgrade to the hook of plain requests (`Builder::on_request`). Without this they are
+    /// refused here: 405 or 400.
+    #[must_use]
+    pub const fn websocket_only(mut self) -> Self {
+        self.websocket_only = true;
         self
     }
 

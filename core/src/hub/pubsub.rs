@@ -3,8 +3,13 @@
 use std::fmt;
 
 use crate::error::CommandError;
+use crate::frame::Kind;
 use crate::id::ConnId;
+use crate::limits::Capacity;
+use crate::payload::Payload;
+use crate::pubsub::Form;
 use crate::state::State;
+use crate::time::Instant;
 
 /// Publish and subscribe, used directly: text goes exactly as given to a topic's raw subscribers. Channel messages do
 /// not reach them, nor raw text those who joined; both count in the same bounds.
@@ -25,8 +30,21 @@ pub struct PubSub<'a> {
 }
 
 impl<'a> PubSub<'a> {
-    pub(super) const fn new(state: &'a mut State) -> Self {
+    pub(crate) const fn new(state: &'a mut State) -> Self {
         Self { state }
+    }
+
+    /// Sends text to one connection of a raw mount.
+    ///
+    /// # Errors
+    /// `UnknownConn` when it has closed.
+    pub fn send_text(&mut self, conn: ConnId, text: &str) -> Result<(), CommandError> {
+        self.state.send_raw(conn, Kind::Text, text.as_bytes())
+    }
+
+    /// Now, as the host counts.
+    pub const fn now(&self) -> Instant {
+        self.state.now
     }
 
     /// Subscribes a connection to a topic; twice is once. O(1).
@@ -60,6 +78,45 @@ impl<'a> PubSub<'a> {
     /// How many connections `topic` has, joined ones and raw subscribers. O(1).
     pub fn subscriber_count(&self, topic: &str) -> usize {
         self.state.pubsub.subscriber_count(topic)
+    }
+}
+
+/// Rooms: topics in a space of names of their own, which no client's topic can name. For protocols of this crate.
+impl PubSub<'_> {
+    /// Whether the subscription is new.
+    pub(crate) fn enter_room(&mut self, conn: ConnId, room: &str) -> Result<bool, CommandError> {
+        self.state.subscribe_as(Form::Room, conn, room)
+    }
+
+    pub(crate) fn leave_room(&mut self, conn: ConnId, room: &str) -> bool {
+        self.state.unsubscribe_as(Form::Room, conn, room)
+    }
+
+    /// Sends to all who are in the room; the text is made only if there is anybody.
+    pub(crate) fn tell_room(&mut self, room: &str, text: impl FnOnce() -> Option<String>) {
+        if let Some(id) = self.state.pubsub.room(room)
+            && let Some(text) = text()
+        {
+            self.state.broadcast_raw(id, None, &text);
+        }
+    }
+
+    /// Sends an event to all who joined a topic, as `Hub::broadcast`.
+    pub(crate) fn broadcast_event(
+        &mut self,
+        topic: &str,
+        event: &str,
+        payload: Payload<'_>,
+    ) -> Result<(), CommandError> {
+        self.state.broadcast_named(topic, None, event, &payload)
+    }
+
+    pub(crate) fn room_count(&self, room: &str) -> usize {
+        self.state.pubsub.room_count(room)
+    }
+
+    pub(crate) const fn capacity(&self) -> &Capacity {
+        &self.state.capacity
     }
 }
 

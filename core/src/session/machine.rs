@@ -272,6 +272,13 @@ impl Machine {
         self.outbox.push_pong(frame);
     }
 
+    /// Asks whether the peer is there.
+    pub(super) fn ping(&mut self) {
+        let mut frame = Vec::with_capacity(6);
+        ws::control(ws::Control::Ping, &[], self.mask(), &mut frame);
+        self.outbox.push_own(frame);
+    }
+
     /// The peer's close frame came: it is answered with its own code, and then the server is the one to end the
     /// connection, which a client waits for (RFC 6455 §5.5.1, §7.1.1).
     pub(super) fn peer_closed(&mut self, code: u16) {

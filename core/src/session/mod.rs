@@ -301,6 +301,13 @@ impl Session {
         self.machine.send(kind, message);
     }
 
+    /// Sends a ping, whose answer is [`Event::Alive`]. Ignored unless [`is_open`](Self::is_open).
+    pub(crate) fn ping(&mut self) {
+        if self.is_open() {
+            self.machine.ping();
+        }
+    }
+
     /// How many bytes wait to be sent, headers and control frames included.
     pub const fn queued_bytes(&self) -> usize {
         self.machine.outbox.bytes()

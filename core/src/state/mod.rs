@@ -302,25 +302,34 @@ impl State {
     // --- raw subscriptions ---
 
     pub(crate) fn subscribe_raw(&mut self, conn: ConnId, topic: &str) -> Result<(), CommandError> {
+        self.subscribe_as(Form::Raw, conn, topic).map(drop)
+    }
+
+    /// Whether the subscription is new. The form is `Raw` or `Room`.
+    pub(crate) fn subscribe_as(&mut self, form: Form, conn: ConnId, topic: &str) -> Result<bool, CommandError> {
         let entry = self.conns.open(conn).ok_or(CommandError::UnknownConn)?;
-        if self.pubsub.find(conn, topic, Form::Raw).is_some() {
-            return Ok(());
+        if self.pubsub.find(conn, topic, form).is_some() {
+            return Ok(false);
         }
         if entry.joins as usize >= self.capacity.joins_per_connection {
             return Err(CommandError::Full);
         }
-        let member = self.pubsub.enter(conn, topic, Form::Raw).map_err(|error| match error {
+        let member = self.pubsub.enter(conn, topic, form).map_err(|error| match error {
             EnterError::TopicTooLong => CommandError::TooLarge { len: topic.len(), max: self.capacity.topic_bytes },
             EnterError::TooManyTopics | EnterError::TopicFull | EnterError::TooManyMembers => CommandError::Full,
         })?;
         self.pubsub.subscribe(member);
         self.count_joins(conn, 1);
-        Ok(())
+        Ok(true)
     }
 
     pub(crate) fn unsubscribe_raw(&mut self, conn: ConnId, topic: &str) -> bool {
+        self.unsubscribe_as(Form::Raw, conn, topic)
+    }
+
+    pub(crate) fn unsubscribe_as(&mut self, form: Form, conn: ConnId, topic: &str) -> bool {
         let known = self.conns.get(conn).is_some();
-        let Some(member) = self.pubsub.find(conn, topic, Form::Raw).filter(|_| known) else { return false };
+        let Some(member) = self.pubsub.find(conn, topic, form).filter(|_| known) else { return false };
         self.pubsub.leave(member);
         self.count_joins(conn, -1);
         true

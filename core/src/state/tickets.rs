@@ -2,6 +2,7 @@
 
 use slab::Slab;
 
+use crate::http::Response;
 use crate::id::{ConnId, Ticket};
 use crate::time::Instant;
 use crate::wire::RefBuf;
@@ -17,6 +18,8 @@ pub(crate) enum Promise {
     Event { member: u32, ref_: RefBuf },
     /// A plain HTTP request on this connection.
     Request { conn: ConnId },
+    /// The same, and the answer is known; it is only to come later.
+    Later { conn: ConnId, response: Box<Response> },
 }
 
 #[derive(Debug)]

@@ -6,6 +6,8 @@
 //! Covenant speaks another format, [`ion`].
 
 mod binary;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod ion;
 mod refs;
 #[cfg(test)]

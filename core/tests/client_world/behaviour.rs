@@ -105,6 +105,47 @@ fn a_server_out_of_reach_is_tried_again_as_long_as_allowed() {
 }
 
 #[test]
+fn a_disconnect_between_two_tries_is_told() {
+    let mut world = Scripted::new(config());
+    world.reachable = false;
+    world.client.connect(world.now);
+    assert!(matches!(world.events_now()[..], [Event::ConnectFailed { retry_at: Some(_), .. }]));
+    world.client.disconnect(world.now);
+    let cancelled = Event::ConnectFailed { error: ConnectError::Cancelled, retry_at: None };
+    assert_eq!(world.events_now(), [cancelled]);
+    world.client.disconnect(world.now);
+    world.run_for(60_000);
+    assert_eq!(world.events_now(), [], "once, and nothing is tried any more");
+}
+
+#[test]
+fn a_channel_that_is_given_up_says_so() {
+    let mut world = Scripted::connected(config().with_rejoin(Backoff::steps([], ms(100)).with_max_attempts(1)));
+    let channel = world.client.join(world.now, "room:1", json!({})).unwrap();
+    let refuse = |world: &mut Scripted, join_ref: &str| {
+        world
+            .text(&format!(r#"["{join_ref}","{join_ref}","room:1","phx_reply",{{"status":"error","response":{{}}}}]"#));
+        world.events_now()
+    };
+    let failed = Event::JoinFailed { channel, error: JoinError::Refused(payload(&json!({}))) };
+    assert_eq!(refuse(&mut world, "1"), std::slice::from_ref(&failed), "there is one more try");
+    world.run_for(100);
+    assert_eq!(refuse(&mut world, "2"), [failed.clone(), Event::GaveUp { channel }]);
+    world.sent_now();
+    world.run_for(20_000);
+    assert_eq!((world.sent_now(), world.events_now()), (vec![], vec![]));
+
+    world.drop_transport();
+    assert!(matches!(world.events_now()[..], [Event::Disconnected { .. }]));
+    world.run_for(10);
+    world.accept();
+    assert_eq!(world.events_now(), [Event::Connected]);
+    assert_eq!(refuse(&mut world, "3"), [failed], "the next connection begins anew");
+    world.text(r#"["3",null,"room:1","phx_error",{}]"#);
+    assert!(matches!(world.events_now()[..], [Event::Errored { .. }]), "the next try is not used up");
+}
+
+#[test]
 fn the_waits_begin_anew_after_a_connection() {
     let mut world = Scripted::connected(config());
     for _ in 0..3 {

@@ -285,3 +285,29 @@ fn what_on_open_says_comes_behind_an_upgrade_that_was_put_off() {
     world.act(|hub, app| hub.answer_connect(now, app, ticket, Ok(chanson_core::Accept::new()))).unwrap();
     assert_eq!(world.recv(a), ["hello"]);
 }
+
+#[test]
+fn one_connection_can_be_told_something() {
+    let mut world = world();
+    let (a, b) = (world.connect("/raw/a"), world.connect("/raw/b"));
+    let (conn, gone) = (world.conn(a).unwrap(), world.conn(b).unwrap());
+    world.cut(b);
+    let told = world.act(|hub, _| (hub.pubsub().send_text(conn, "psst"), hub.pubsub().send_text(gone, "psst")));
+    assert_eq!(told, (Ok(()), Err(CommandError::UnknownConn)));
+    assert_eq!(world.recv(a), ["hello", "psst"]);
+}
+
+#[test]
+fn requests_for_no_websocket_can_be_left_to_the_hook() {
+    let hub = builder()
+        .mount(Mount::raw("/socket").websocket_only())
+        .mount(Mount::raw("/raw"))
+        .on_request(|_, request| Some(chanson_core::http::Response::text(404, request.path())));
+    let mut world = build(hub);
+    assert_eq!(world.request("POST", "/socket", &[], b"{}").unwrap().text(), "/socket");
+    assert_eq!(world.request("GET", "/socket/websocket", &[], b"").unwrap().status, 404);
+    assert_eq!(world.request("GET", "/socket", &[("Upgrade", "websocket")], b"").unwrap().status, 400);
+    assert_eq!(world.request("POST", "/raw", &[], b"{}").unwrap().status, 405);
+    let client = world.connect("/socket");
+    assert!(world.is_open(client));
+}

@@ -14,6 +14,13 @@ fn hooked() -> World<App> {
                 http.app().tickets.push(ticket);
                 None
             }
+            "/slow" => {
+                let delay = Duration::from_secs(60);
+                http.answer_after(delay, Response::text(401, "no")).ok()?;
+                assert_eq!(http.answer_after(delay, Response::new(200)), Err(CommandError::AlreadyAnswered));
+                assert_eq!(http.defer(), Err(CommandError::AlreadyAnswered));
+                None
+            }
             "/nothing" => None,
             "/panic" => panic!("request panics"),
             "/close" => Some(Response::text(200, "bye").close()),
@@ -209,4 +216,36 @@ fn a_request_speaks_to_rooms_and_ends_connections() {
     assert_eq!(world.recv(a), [broadcast("news", r#"{"text":"hi"}"#)]);
     assert_eq!((world.closed(a), world.closed(feed)), (Some(1001), None));
     assert!(world.read(transport).ends_with(b"1"));
+}
+
+#[test]
+fn an_answer_that_is_known_can_be_held_back() {
+    let mut world = hooked();
+    let (slow, other) = (world.open_transport(), world.open_transport());
+    ask(&mut world, slow, "/slow");
+    ask(&mut world, slow, "/x");
+    ask(&mut world, other, "/x");
+    assert_eq!(read_all(&mut world, other).len(), 1, "nobody else waits for it");
+    world.run_for(Duration::from_millis(59_999));
+    assert!(read_all(&mut world, slow).is_empty());
+    world.run_for(Duration::from_millis(1));
+    let answers: Vec<_> = read_all(&mut world, slow).iter().map(|answer| answer.status).collect();
+    assert_eq!(answers, [401, 200]);
+    assert_eq!((world.stats().hub.tickets, world.stats().hub.expired_tickets), (0, 0));
+}
+
+#[test]
+fn an_answer_that_is_held_back_goes_with_its_connection() {
+    let mut world = hooked();
+    let (gone, stopped) = (world.open_transport(), world.open_transport());
+    ask(&mut world, gone, "/slow");
+    ask(&mut world, stopped, "/slow");
+    assert_eq!(world.stats().hub.tickets, 2);
+    world.cut(gone);
+    assert_eq!(world.stats().hub.tickets, 1);
+    let now = world.now();
+    world.act(|hub, app| hub.shutdown(now, app));
+    assert_eq!(read_all(&mut world, stopped)[0].status, 503);
+    assert_eq!(world.stats().hub.tickets, 0);
+    assert!(world.quiet_within(10));
 }

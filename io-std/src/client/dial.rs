@@ -14,7 +14,7 @@ use crate::threads;
 
 /// What happened, for the client's own thread; each but the first with the number of its attempt.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(crate) enum Input {
     /// Somebody wants something.
     Wake,
     Connected(u64, Arc<Socket>),

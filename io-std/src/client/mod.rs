@@ -3,11 +3,12 @@
 //! [`Client`] and [`Channel`] are what a program holds; the rest is what they say, and what they are told.
 
 mod channel;
-mod dial;
+pub(crate) mod dial;
 mod error;
 mod events;
 mod shared;
 mod turn;
+pub(crate) mod wire;
 
 use std::fmt;
 use std::sync::Arc;

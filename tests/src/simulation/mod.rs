@@ -25,6 +25,7 @@ mod frames;
 mod hear;
 mod ledger;
 mod mischief;
+mod ops;
 mod options;
 mod peer;
 mod random;
@@ -42,6 +43,7 @@ use std::ops::AddAssign;
 use chanson_core::time::Instant;
 
 pub use self::mischief::Mischief;
+pub use self::ops::Op;
 pub use self::options::Options;
 use self::script::Step;
 use self::world::World;
@@ -56,7 +58,24 @@ use self::world::World;
 pub fn run(seed: u64, options: Options) -> Result<Summary, Failure> {
     let mut run = Run { seed, step: 0, history: VecDeque::new() };
     let mut world = World::new(seed, options);
-    let result = run.play(&mut world, options.steps);
+    let steps = |world: &mut World, count| (count < options.steps).then(|| world.draw());
+    let result = run.play(&mut world, steps);
+    result.map(|()| world.summary()).map_err(|what| run.failure(what, world.now))
+}
+
+/// The same with steps that are given; what the seed draws is the rest: bounds, time limits, the weather.
+///
+/// # Errors
+/// Something did not hold.
+///
+/// # Panics
+/// As for [`run`].
+pub fn run_ops(seed: u64, options: Options, ops: &[Op]) -> Result<Summary, Failure> {
+    let mut run = Run { seed, step: 0, history: VecDeque::new() };
+    let mut world = World::new(seed, options);
+    let mut ops = ops.iter();
+    let steps = |world: &mut World, _| ops.by_ref().find_map(|op| world.step(*op));
+    let result = run.play(&mut world, steps);
     result.map(|()| world.summary()).map_err(|what| run.failure(what, world.now))
 }
 
@@ -151,13 +170,19 @@ struct Run {
 }
 
 impl Run {
-    fn play(&mut self, world: &mut World, steps: usize) -> Result<(), String> {
+    /// `next` is asked for the next step with how many there were.
+    fn play(
+        &mut self,
+        world: &mut World,
+        mut next: impl FnMut(&mut World, usize) -> Option<Step>,
+    ) -> Result<(), String> {
         for step in world.opening() {
             self.note(world.now, step);
             world.act(step)?;
         }
-        for _ in 0..steps {
-            let step = world.draw();
+        let mut count = 0;
+        while let Some(step) = next(world, count) {
+            count += 1;
             self.note(world.now, step);
             world.act(step)?;
         }

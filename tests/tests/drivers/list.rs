@@ -6,3 +6,4 @@ mod crowds;
 mod ending;
 mod http;
 mod serving;
+mod sidekick;

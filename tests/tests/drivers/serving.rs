@@ -1,5 +1,7 @@
 //! Messages, commands and late answers over real sockets.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::driver::Server;
@@ -131,6 +133,24 @@ fn a_turn_with_a_wait_of_zero_does_not_sleep_and_one_with_a_wait_does() {
     assert_eq!(server.poll_timeout(), None);
     server.act(&mut (), |hub, ()| hub.broadcast("room:a", "x", json!({}))).unwrap();
     assert!(server.poll_timeout().is_some_and(|due| due <= server.now()));
+}
+
+#[test]
+fn a_handle_makes_a_turn_that_waits_return() {
+    let mut server = Server::bind("127.0.0.1:0", hub()).unwrap();
+    let (handle, start) = (server.handle(), std::time::Instant::now());
+    let finished = Arc::new(AtomicBool::new(false));
+    let finish = Arc::clone(&finished);
+    let worker = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        finish.store(true, Ordering::Release);
+        handle.wake();
+    });
+    while !finished.load(Ordering::Acquire) {
+        server.poll(Duration::from_secs(30)).unwrap();
+    }
+    worker.join().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(20));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use chanson_std::client::{Event, JoinError, JoinOptions, PushError};
-use chanson_tests::on_each_host;
+use chanson_tests::on_each_driver;
 use chanson_tests::tools::Host;
 use serde_json::json;
 use std::sync::Arc;
@@ -131,7 +131,7 @@ fn nobody_reads(host: Host) {
     assert_eq!(message(&client.events()).1, (lost - 1).to_string());
 }
 
-on_each_host! {
+on_each_driver! {
     a_callback_gets_all_from_the_beginning_in_order
     a_callback_may_send_and_join_but_not_wait
     a_panic_is_counted_and_the_next_event_comes

@@ -65,6 +65,7 @@ pub(crate) fn serve_at(host: Host, addr: SocketAddr) -> Running {
     match host {
         Host::Mio => chanson_mio::Server::bind(addr, hub()).unwrap().spawn().unwrap(),
         Host::Threads => chanson_std::Server::bind(addr, hub()).unwrap().spawn().unwrap(),
+        Host::C => unreachable!("it is no driver"),
     }
 }
 

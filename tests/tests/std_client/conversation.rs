@@ -6,7 +6,7 @@ use chanson_core::wire::Vsn;
 use chanson_core::{Binary, Payload};
 use chanson_std::Client;
 use chanson_std::client::{Capacity, Closing, CommandError, Event, JoinError, JoinOptions, PushError, Status};
-use chanson_tests::on_each_host;
+use chanson_tests::on_each_driver;
 use chanson_tests::tools::Host;
 use serde_json::json;
 
@@ -196,7 +196,7 @@ fn what_waits_is_bounded(host: Host) {
     assert_eq!(room.push("echo", json!({})), Err(PushError::Command(full)));
 }
 
-on_each_host! {
+on_each_driver! {
     a_join_and_pushes_are_answered
     version_1_works_too
     what_is_refused_is_said_and_not_tried_again

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chanson_std::Client;
 use chanson_std::client::{Event, JoinError, PushError};
-use chanson_tests::on_each_host;
+use chanson_tests::on_each_driver;
 use chanson_tests::tools::Host;
 use serde_json::json;
 
@@ -49,7 +49,7 @@ fn whoever_waits_is_told(host: Host) {
     assert!(matches!(events.last(), Some(Event::Errored { .. })));
 }
 
-on_each_host! {
+on_each_driver! {
     what_was_sent_before_leaves_before
     whoever_waits_is_told
 }

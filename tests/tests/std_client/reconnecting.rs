@@ -7,7 +7,7 @@ use chanson_core::driver::Running;
 use chanson_core::error::CloseReason;
 use chanson_std::Client;
 use chanson_std::client::{Backoff, Cause, ConnectError, Event, JoinError, JoinOptions, PushError};
-use chanson_tests::on_each_host;
+use chanson_tests::on_each_driver;
 use chanson_tests::tools::Host;
 use serde_json::json;
 
@@ -147,7 +147,7 @@ fn disconnecting_ends_joins_that_wait(host: Host) {
     });
 }
 
-on_each_host! {
+on_each_driver! {
     a_server_that_is_killed_and_comes_back_is_joined_again
     what_is_pushed_meanwhile_is_sent_then
     a_loss_is_told_with_its_reason

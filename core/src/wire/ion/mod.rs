@@ -71,6 +71,7 @@ pub use self::object::Object;
 pub use self::raw::{Raw, RawBuf};
 pub use self::ser::Serializer;
 pub use self::value::Value;
+pub(crate) use self::{raw::RAW, value::VALUE};
 use crate::json;
 
 /// How deep values may be nested at most. (The package has no bound but its stack.)

@@ -164,4 +164,4 @@ impl<'de> Deserialize<'de> for RawBuf {
 }
 
 /// The name by which the ION format knows raw text.
-pub(super) const RAW: &str = "$chanson::ion::Raw";
+pub(crate) const RAW: &str = "$chanson::ion::Raw";

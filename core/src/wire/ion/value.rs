@@ -212,7 +212,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
 }
 
 /// The name by which the ION format knows a value that may be of any kind.
-pub(super) const VALUE: &str = "$chanson::ion::Value";
+pub(crate) const VALUE: &str = "$chanson::ion::Value";
 /// The variants of `visit_enum`.
 pub(super) const AS_DATE: u32 = 0;
 pub(super) const AS_MAP: u32 = 1;

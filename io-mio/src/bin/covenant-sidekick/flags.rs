@@ -1,0 +1,317 @@
+//! What the command line and the environment say.
+
+use std::time::Duration;
+
+use chanson_core::covenant::connection::HttpSidekickToServer;
+
+/// How to serve. Not `Debug`: it holds secrets.
+pub(crate) struct Flags {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) secret: String,
+    pub(crate) auth_delay: Duration,
+    pub(crate) token_ttl: Duration,
+    pub(crate) max_connections: usize,
+    pub(crate) max_message: usize,
+    pub(crate) drain: Duration,
+    /// Where clients' messages go.
+    pub(crate) server: Option<HttpSidekickToServer>,
+    /// What whoever started it should know.
+    pub(crate) warning: Option<&'static str>,
+}
+
+/// What is wanted.
+pub(crate) enum Wanted {
+    Serve(Box<Flags>),
+    /// To be told this.
+    Text(&'static str),
+}
+
+impl Wanted {
+    /// From the arguments (without the program's name) and the environment; the former count.
+    ///
+    /// # Errors
+    /// What is wrong, to be printed.
+    pub(crate) fn parse(
+        args: impl IntoIterator<Item = String>,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, String> {
+        let mut given = Given::default();
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            let (name, attached) = split(&arg);
+            let named = |(short, long): &&(&str, &str)| !name.is_empty() && (name == *short || name == *long);
+            match OPTIONS.iter().find(named) {
+                Some((_, HELP_FLAG)) => return Ok(Self::Text(HELP)),
+                Some((_, VERSION_FLAG)) => return Ok(Self::Text(concat!(env!("CARGO_PKG_VERSION"), "\n"))),
+                Some((_, long)) => {
+                    let value = attached.map(str::to_owned).or_else(|| args.next());
+                    let value = value.ok_or_else(|| format!("error: option '{long}' argument missing"))?;
+                    given.0.retain(|(name, _)| name != long);
+                    given.0.push((long, value));
+                }
+                None if arg.starts_with('-') => return Err(format!("error: unknown option '{name}'")),
+                None => return Err(format!("error: unexpected argument '{arg}'")),
+            }
+        }
+        for (long, variable) in VARIABLES {
+            if let Some(value) = env(variable).filter(|value| !value.is_empty())
+                && given.get(long).is_none()
+            {
+                given.0.push((long, value));
+            }
+        }
+        given.flags().map(|flags| Self::Serve(Box::new(flags)))
+    }
+}
+
+/// The options that were given, by their long names.
+#[derive(Default)]
+struct Given(Vec<(&'static str, String)>);
+
+impl Given {
+    fn get(&self, long: &str) -> Option<&str> {
+        self.0.iter().find(|(name, _)| *name == long).map(|(_, value)| &**value)
+    }
+
+    fn number<T: std::str::FromStr>(&self, long: &str, default: T, wrong: &str) -> Result<T, String> {
+        self.get(long).map_or(Ok(default), |value| value.trim().parse().map_err(|_| wrong.to_owned()))
+    }
+
+    fn flags(&self) -> Result<Flags, String> {
+        let port = self.number("--port", 3000, "Error: --port must be a valid port number (1-65535)")?;
+        let secret = self.get("--secret").filter(|secret| !secret.is_empty()).ok_or(NO_SECRET)?;
+        let delay = self.number("--auth-delay", 3000, "Error: --auth-delay must be a non-negative number")?;
+        let (url, server_secret) = (self.get("--server-url"), self.get("--server-secret"));
+        let server = url.filter(|url| !url.is_empty()).map(|url| server(url, server_secret.unwrap_or_default()));
+        let server = server.transpose()?;
+        let warning = (server.is_some() && server_secret.is_none_or(str::is_empty)).then_some(NO_SERVER_SECRET);
+        let token_ttl = self.get("--token-ttl").map_or(Some(Duration::from_secs(600)), duration);
+        let token_ttl = token_ttl.ok_or("Error: --token-ttl must be a time such as 600, 90s or 10m")?;
+        Ok(Flags {
+            host: self.get("--host").unwrap_or("127.0.0.1").to_owned(),
+            port,
+            secret: secret.to_owned(),
+            auth_delay: Duration::from_millis(delay),
+            token_ttl,
+            max_connections: self.positive("--max-connections", 10_000)?,
+            max_message: self.positive("--max-message", 64 << 10)?,
+            drain: Duration::from_millis(self.number("--drain", 5000, "Error: --drain must be a number")?),
+            server,
+            warning,
+        })
+    }
+
+    fn positive(&self, long: &str, default: usize) -> Result<usize, String> {
+        let wrong = format!("Error: {long} must be a positive number");
+        self.number(long, default, &wrong).and_then(|number| if number == 0 { Err(wrong) } else { Ok(number) })
+    }
+}
+
+fn server(url: &str, secret: &str) -> Result<HttpSidekickToServer, String> {
+    if url.to_ascii_lowercase().starts_with("https://") {
+        return Err("Error: --server-url: https:// needs TLS, which is not built in".to_owned());
+    }
+    HttpSidekickToServer::new(url, secret).map_err(|error| format!("Error: --server-url, --server-secret: {error}"))
+}
+
+/// A number of seconds, or one with a unit.
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "" | "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3600).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+/// The option's name, and a value that is in the same argument: `--port=80`, `-p80`.
+fn split(arg: &str) -> (&str, Option<&str>) {
+    match arg.split_once('=') {
+        Some((name, value)) if name.starts_with("--") => (name, Some(value)),
+        _ if arg.starts_with("--") || !arg.is_char_boundary(2) || !arg.starts_with('-') => (arg, None),
+        _ => (&arg[..2], Some(&arg[2..]).filter(|value| !value.is_empty())),
+    }
+}
+
+const HELP_FLAG: &str = "--help";
+const VERSION_FLAG: &str = "--version";
+
+const OPTIONS: [(&str, &str); 12] = [
+    ("-p", "--port"),
+    ("-s", "--secret"),
+    ("", "--auth-delay"),
+    ("", "--server-url"),
+    ("", "--server-secret"),
+    ("", "--host"),
+    ("", "--max-connections"),
+    ("", "--max-message"),
+    ("", "--token-ttl"),
+    ("", "--drain"),
+    ("-V", VERSION_FLAG),
+    ("-h", HELP_FLAG),
+];
+
+const VARIABLES: [(&str, &str); 5] = [
+    ("--port", "SIDEKICK_PORT"),
+    ("--secret", "SIDEKICK_SECRET"),
+    ("--auth-delay", "SIDEKICK_AUTH_DELAY"),
+    ("--server-url", "SIDEKICK_SERVER_URL"),
+    ("--server-secret", "SIDEKICK_SERVER_SECRET"),
+];
+
+const NO_SECRET: &str =
+    "Error: Secret key is required. Provide it via --secret or SIDEKICK_SECRET environment variable.";
+
+const NO_SERVER_SECRET: &str = "Warning: --server-url provided without --server-secret. Channel message forwarding may \
+    fail authentication.";
+
+const HELP: &str = "\
+Usage: covenant-sidekick [options]
+
+Holds the WebSockets of Covenant clients for a server that cannot: realtime channels
+and resource invalidation. Takes the place of the covenant-sidekick of the npm package
+@covenant-rpc/server; clients and servers notice no difference.
+
+Options:
+  -p, --port <number>        Port to listen on, 0 for any (default: 3000)
+  -s, --secret <string>      Secret that the server shows (required)
+      --server-url <url>     Where clients' messages go, such as
+                             http://localhost:3000/api/covenant (http only).
+                             Without it sending fails, the rest works
+      --server-secret <string>
+                             Secret to show to the server
+      --auth-delay <ms>      How long the answer to a wrong secret is held back
+                             (default: 3000). No other request waits for it
+      --host <address>       Address to listen on (default: 127.0.0.1). The original
+                             listens on all addresses: that is --host 0.0.0.0, or
+                             --host :: with IPv6
+      --max-connections <number>
+                             Sockets and HTTP connections at a time; one more is
+                             answered 503 (default: 10000). Mind ulimit -Hn
+      --max-message <bytes>  Longest message of a client (closed with 1009) and
+                             longest body of a request (413) (default: 65536)
+      --token-ttl <time>     How long a token may wait to be used: seconds, or with
+                             a unit as in 500ms, 90s, 10m, 1h (default: 10m)
+      --drain <ms>           How long the end takes at most (default: 5000)
+  -V, --version              Print the version
+  -h, --help                 Print this
+
+Environment, for what is not given as an option. Secrets are better given here, where
+other users of the machine do not see them:
+  SIDEKICK_PORT              --port
+  SIDEKICK_SECRET            --secret
+  SIDEKICK_AUTH_DELAY        --auth-delay
+  SIDEKICK_SERVER_URL        --server-url
+  SIDEKICK_SERVER_SECRET     --server-secret
+
+What it serves:
+  /socket                    WebSocket of clients; any origin may connect
+  POST /connection           The server has let a client in
+  POST /message              For everybody in a room
+  POST /resources            These have changed
+
+The first line on stdout is `listening on ADDRESS:PORT`. On SIGTERM or SIGINT it takes
+nobody in any more, tells clients to come back (close code 1012), brings what they have
+sent to the server, and ends. A second signal ends it at once.
+
+Examples:
+  $ SIDEKICK_SECRET=my-key covenant-sidekick --port 3001
+  $ covenant-sidekick -p 8080 -s my-key --server-url http://localhost:3000/api/covenant \\
+      --server-secret my-server-key
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str], env: &[(&str, &str)]) -> Result<Flags, String> {
+        let args = args.iter().map(|arg| (*arg).to_owned());
+        let env = |name: &str| env.iter().find(|(each, _)| *each == name).map(|(_, value)| (*value).to_owned());
+        match Wanted::parse(args, env)? {
+            Wanted::Serve(flags) => Ok(*flags),
+            Wanted::Text(text) => Err(text.to_owned()),
+        }
+    }
+
+    fn wrong(args: &[&str]) -> String {
+        parse(args, &[]).err().expect("it is wrong")
+    }
+
+    #[test]
+    fn the_defaults_are_the_originals() {
+        let flags = parse(&["-s", "S"], &[]).expect("it is right");
+        assert_eq!((flags.port, &*flags.secret, flags.auth_delay), (3000, "S", Duration::from_secs(3)));
+        assert_eq!((&*flags.host, flags.token_ttl), ("127.0.0.1", Duration::from_secs(600)));
+        assert!(flags.server.is_none() && flags.warning.is_none());
+    }
+
+    #[test]
+    fn options_count_before_the_environment_and_an_empty_variable_is_none() {
+        let env = [
+            ("SIDEKICK_PORT", "1"),
+            ("SIDEKICK_SECRET", "E"),
+            ("SIDEKICK_AUTH_DELAY", ""),
+            ("SIDEKICK_SERVER_URL", "http://a/"),
+            ("SIDEKICK_SERVER_SECRET", "X"),
+        ];
+        let flags = parse(&["-p2", "--auth-delay=7"], &env).expect("it is right");
+        assert_eq!((flags.port, &*flags.secret, flags.auth_delay), (2, "E", Duration::from_millis(7)));
+        let server = HttpSidekickToServer::new("http://a/", "X").ok();
+        assert!(flags.server == server && flags.warning.is_none());
+        let flags = parse(&[], &env).expect("it is right");
+        assert_eq!((flags.port, flags.auth_delay), (1, Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn every_way_to_write_an_option_is_read_and_the_last_counts() {
+        for args in [["-p", "80"].as_slice(), &["-p80"], &["--port", "80"], &["--port=80"], &["-p", "1", "--port=80"]] {
+            let args: Vec<&str> = args.iter().copied().chain(["--secret", "a=b"]).collect();
+            let flags = parse(&args, &[]).expect("it is right");
+            assert_eq!((flags.port, &*flags.secret), (80, "a=b"));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_as_the_original_says_it() {
+        for port in ["x", "65536", "-1", "1.5"] {
+            assert_eq!(wrong(&["-s", "S", "--port", port]), "Error: --port must be a valid port number (1-65535)");
+        }
+        for delay in ["x", "-1"] {
+            let text = wrong(&["-s", "S", "--auth-delay", delay]);
+            assert_eq!(text, "Error: --auth-delay must be a non-negative number");
+        }
+        assert_eq!(wrong(&[]), NO_SECRET);
+        assert_eq!(wrong(&["--secret", ""]), NO_SECRET);
+        assert_eq!(wrong(&["--dance"]), "error: unknown option '--dance'");
+        assert_eq!(wrong(&["-é"]), "error: unknown option '-é'");
+        assert_eq!(wrong(&["--port"]), "error: option '--port' argument missing");
+        assert_eq!(wrong(&["dance"]), "error: unexpected argument 'dance'");
+        assert_eq!(wrong(&["", "5"]), "error: unexpected argument ''");
+        assert_eq!(wrong(&["-"]), "error: unknown option '-'");
+        assert!(wrong(&["-s", "S", "--server-url", "nope"]).contains("http://"));
+        assert!(wrong(&["-s", "S", "--server-url", "https://a/"]).contains("TLS"));
+        assert!(wrong(&["-s", "S", "--token-ttl", "soon"]).contains("--token-ttl"));
+        assert!(wrong(&["-s", "S", "--max-connections", "0"]).contains("--max-connections"));
+        assert!(wrong(&["-h"]).starts_with("Usage:") && wrong(&["--help"]).contains("listens on all addresses"));
+    }
+
+    #[test]
+    fn a_server_without_a_secret_is_warned_of() {
+        let flags = parse(&["-s", "S", "--server-url", "http://a/"], &[]).expect("it is right");
+        assert_eq!(flags.warning, Some(NO_SERVER_SECRET));
+    }
+
+    #[test]
+    fn times_have_units() {
+        let read = |text| duration(text).map(|time| time.as_millis());
+        let all = ["5", "500ms", "90s", "10m", "1h"].map(read);
+        assert_eq!(all, [Some(5000), Some(500), Some(90_000), Some(600_000), Some(3_600_000)]);
+        assert_eq!(["", "m", "-1", "5x", "99999999999999999999"].map(read), [None; 5]);
+        assert_eq!(duration("18446744073709551615h"), None);
+    }
+}

@@ -1,0 +1,135 @@
+//! `covenant-sidekick`: holds the WebSockets of Covenant clients for a server that cannot. See `--help`.
+#![forbid(unsafe_code)]
+
+mod flags;
+mod forward;
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use chanson_core::covenant::sidekick::{self, Config, Sidekick};
+use chanson_core::hub::Builder;
+use chanson_core::log::Level;
+use chanson_core::{Capacity, Hub, endpoint, session};
+use chanson_mio::Server;
+
+use self::flags::{Flags, Wanted};
+use self::forward::{Forward, Verdict};
+
+fn main() -> ExitCode {
+    let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+    let done = match Wanted::parse(args, |name| std::env::var(name).ok()) {
+        Ok(Wanted::Serve(flags)) => serve(*flags).map_err(|error| format!("Error: {error}")),
+        Ok(Wanted::Text(text)) => io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string()),
+        Err(wrong) => Err(wrong),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until it is told to stop.
+fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
+    if let Some(warning) = flags.warning {
+        eprintln!("{warning}");
+    }
+    let mut sidekick =
+        Sidekick::new(Config::new(&flags.secret).with_auth_delay(flags.auth_delay).with_token_ttl(flags.token_ttl));
+    raise_limit();
+    let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub(&flags), config(&flags))?;
+    let (signals, handle) = (Arc::new(AtomicUsize::new(0)), server.handle());
+    let count = Arc::clone(&signals);
+    ctrlc::set_handler(move || {
+        count.fetch_add(1, Ordering::Release);
+        handle.shutdown();
+    })?;
+    let mut stdout = io::stdout();
+    writeln!(stdout, "listening on {}", server.local_addr())?;
+    stdout.flush()?;
+
+    let handle = server.handle();
+    let mut forward = Forward::new(flags.server, move || handle.wake());
+
+    while !server.is_finished() {
+        let wait = sidekick.poll_timeout().map(|due| due - server.now());
+        server.poll_with(&mut sidekick, wait)?;
+        sidekick.handle_timeout(server.now());
+        while let Some(verdict) = forward.take() {
+            conclude(&mut server, &mut sidekick, verdict);
+        }
+        begin_calls(&mut server, &mut sidekick, &forward);
+    }
+
+    // What clients have sent is still brought to the server, unless a second signal says not to.
+    let end = Instant::now() + flags.drain;
+    while sidekick.stats().calls > 0 && Instant::now() < end && signals.load(Ordering::Acquire) < 2 {
+        if let Some(verdict) = forward.wait(LOOK_AROUND) {
+            conclude(&mut server, &mut sidekick, verdict);
+            begin_calls(&mut server, &mut sidekick, &forward);
+        }
+    }
+    Ok(())
+}
+
+fn begin_calls(server: &mut Server<Sidekick>, sidekick: &mut Sidekick, forward: &Forward) {
+    while let Some(call) = sidekick.poll_call() {
+        if let Some(verdict) = forward.begin(call) {
+            conclude(server, sidekick, verdict);
+        }
+    }
+}
+
+fn conclude(server: &mut Server<Sidekick>, sidekick: &mut Sidekick, (id, result): Verdict) {
+    server.act(sidekick, |hub, sidekick| sidekick.handle_response(&mut hub.pubsub(), id, result));
+}
+
+fn hub(flags: &Flags) -> Builder<Sidekick> {
+    let n = flags.max_connections;
+    let rooms = n.saturating_mul(16).max(1 << 16);
+    let capacity = Capacity::for_connections(n)
+        .with_topics(rooms)
+        .with_joins(rooms)
+        .with_joins_per_connection(1024)
+        .with_topic_bytes(8 << 10);
+    Hub::builder()
+        .capacity(capacity)
+        .mount(sidekick::mount("/socket").max_message(flags.max_message))
+        .on_request(sidekick::handle_request)
+        .on_log(|record| {
+            if record.level <= Level::Warn {
+                eprintln!("{record}");
+            }
+        })
+}
+
+fn config(flags: &Flags) -> chanson_mio::Config {
+    let session = session::Config::default().with_max_body(flags.max_message);
+    let endpoint = endpoint::Config::default().with_session(session);
+    chanson_mio::Config::default().with_endpoint(endpoint).with_drain(flags.drain).with_tcp_keepalive(Some(KEEPALIVE))
+}
+
+/// As many sockets as the system allows this user: shells begin with far fewer. So does the original's runtime.
+fn raise_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        // Where that is refused it has to do with what there is.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}
+
+/// Clients may be silent for ever; one whose machine has gone does not stay.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// How often a second signal is looked for at the end.
+const LOOK_AROUND: Duration = Duration::from_millis(20);
