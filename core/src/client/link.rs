@@ -125,7 +125,7 @@ impl Link {
         self.scratch.clear();
         // What cannot be encoded was refused when it was given.
         if let Ok(kind) = wire::encode_message(self.vsn, &mut self.scratch, &message) {
-            session.send(kind, &self.scratch, &mut self.deflater);
+            session.send_with(kind, &self.scratch, &mut self.deflater);
         }
     }
 

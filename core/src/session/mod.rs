@@ -259,9 +259,9 @@ impl Session {
     /// Sends a message as it is, behind all that is queued. O(1): the bytes are shared; of a client O(length), since a
     /// masked frame cannot be shared. Ignored unless [`is_open`](Self::is_open).
     pub fn queue(&mut self, frame: &Frame) {
-        if self.is_open() && self.machine.is_client() {
+        if self.machine.is_client() {
             let (kind, message) = frame.payload();
-            self.machine.send(kind, message);
+            self.send(kind, message);
         } else if self.is_open() {
             self.machine.outbox.push_frame(frame);
         }
@@ -276,7 +276,7 @@ impl Session {
         }
         if self.machine.is_client() {
             let (kind, message) = frame.payload();
-            return self.send(kind, message, deflater);
+            return self.send_with(kind, message, deflater);
         }
         let outgoing = self.compression.as_mut().map(|compression| compression.outgoing(frame, deflater));
         match outgoing {
@@ -286,9 +286,15 @@ impl Session {
         }
     }
 
-    /// Sends a client's message, behind all that is queued, compressed if that was agreed on and makes it shorter. Ignored
-    /// unless [`is_open`](Self::is_open).
-    pub(crate) fn send(&mut self, kind: Kind, message: &[u8], deflater: &mut Deflater) {
+    /// Sends a message that is nobody else's, behind all that is queued. Ignored unless [`is_open`](Self::is_open).
+    pub(crate) fn send(&mut self, kind: Kind, message: &[u8]) {
+        if self.is_open() {
+            self.machine.send(kind, message);
+        }
+    }
+
+    /// The same of a client, compressed if that was agreed on and makes it shorter.
+    pub(crate) fn send_with(&mut self, kind: Kind, message: &[u8], deflater: &mut Deflater) {
         if !self.is_open() {
             return;
         }
