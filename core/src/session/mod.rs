@@ -26,6 +26,7 @@
 //! # Ok::<(), chanson_core::http::UpgradeError>(())
 //! ```
 
+mod compressed;
 mod config;
 mod input;
 mod machine;
@@ -40,7 +41,7 @@ pub use config::Config;
 use input::Input;
 use machine::{Machine, Phase};
 
-use crate::deflate::{Agreed, Compression, Deflate, Deflater, Inflater, Outgoing};
+use crate::deflate::{Agreed, Compression, Deflate};
 use crate::error::{CloseReason, CommandError, HandshakeError, PeerError};
 use crate::frame::{Frame, Kind};
 use crate::http::{Head, Progress, Request, Response, Upgrade, UpgradeError, extensions};
@@ -243,19 +244,6 @@ impl Session {
         Ok(())
     }
 
-    /// Messages may be compressed from now on.
-    fn compress(&mut self, agreed: Agreed) {
-        let role = if self.machine.is_client() { Role::Client } else { Role::Server };
-        let max_message = self.decoder.max_message();
-        self.decoder = Decoder::new(role, max_message).allow_rsv1(true);
-        self.compression = Some(Box::new(Compression::new(agreed, max_message)));
-    }
-
-    /// Whether compression of messages was agreed on.
-    pub const fn is_compressed(&self) -> bool {
-        self.compression.is_some()
-    }
-
     /// Sends a message as it is, behind all that is queued. O(1): the bytes are shared; of a client O(length), since a
     /// masked frame cannot be shared. Ignored unless [`is_open`](Self::is_open).
     pub fn queue(&mut self, frame: &Frame) {
@@ -267,50 +255,10 @@ impl Session {
         }
     }
 
-    /// The same, compressed if that was agreed on and makes it shorter: by this `deflater`, which many sessions can share. A
-    /// frame that is queued on many of them in a row is compressed once for all that agreed on the same, but for those with
-    /// context takeover.
-    pub fn queue_with(&mut self, frame: &Frame, deflater: &mut Deflater) {
-        if !self.is_open() {
-            return;
-        }
-        if self.machine.is_client() {
-            let (kind, message) = frame.payload();
-            return self.send_with(kind, message, deflater);
-        }
-        let outgoing = self.compression.as_mut().map(|compression| compression.outgoing(frame, deflater));
-        match outgoing {
-            None | Some(Outgoing::Plain) => self.machine.outbox.push_frame(frame),
-            Some(Outgoing::Shared(bytes)) => self.machine.outbox.push_shared(bytes),
-            Some(Outgoing::Own(bytes)) => self.machine.outbox.push_alone(bytes),
-        }
-    }
-
     /// Sends a message that is nobody else's, behind all that is queued. Ignored unless [`is_open`](Self::is_open).
     pub(crate) fn send(&mut self, kind: Kind, message: &[u8]) {
         if self.is_open() {
             self.machine.send(kind, message);
-        }
-    }
-
-    /// The same of a client, compressed if that was agreed on and makes it shorter.
-    pub(crate) fn send_with(&mut self, kind: Kind, message: &[u8], deflater: &mut Deflater) {
-        if !self.is_open() {
-            return;
-        }
-        if let Some(compression) = &mut self.compression
-            && let Some(mask) = self.machine.mask()
-            && let Some(frame) = compression.masked(kind, message, mask, deflater)
-        {
-            return self.machine.outbox.push_alone(frame);
-        }
-        self.machine.send(kind, message);
-    }
-
-    /// Sends a ping, whose answer is [`Event::Alive`]. Ignored unless [`is_open`](Self::is_open).
-    pub(crate) fn ping(&mut self) {
-        if self.is_open() {
-            self.machine.ping();
         }
     }
 
@@ -387,21 +335,6 @@ impl Session {
     /// Takes back what was lent. Bytes that are not used up stay in the session, in a buffer of just their size.
     pub fn take_back(&mut self, buffer: &mut Vec<u8>) {
         self.input.take_back(buffer);
-    }
-
-    /// Lends what inflates compressed messages, for as long as events are drained; a session that needs one and has none
-    /// makes its own. Many sessions can be lent the same one, in turn.
-    pub fn lend_inflater(&mut self, inflater: &mut Inflater) {
-        if let Some(compression) = &mut self.compression {
-            compression.inflater.borrow_from(inflater);
-        }
-    }
-
-    /// Takes back what was lent, or takes what the session has made.
-    pub fn take_back_inflater(&mut self, inflater: &mut Inflater) {
-        if let Some(compression) = &mut self.compression {
-            compression.inflater.give_back(inflater);
-        }
     }
 
     fn poll_http(&mut self) -> Option<Event<'_>> {
@@ -509,7 +442,7 @@ impl Session {
                     }
                     Some(Incoming::Pong(_)) => return Some(Event::Alive),
                     Some(Incoming::Close { code, .. }) => machine.peer_closed(code),
-                    Some(Incoming::Compressed { text, data }) => match inflate(compression, text, data) {
+                    Some(Incoming::Compressed { text, data }) => match compressed::inflate(compression, text, data) {
                         Ok(event) => return Some(event),
                         Err(error) => machine.fail(error),
                     },
@@ -562,17 +495,6 @@ enum Answer {
     Interim,
     /// To the upgrade, and to this compression.
     Agreed(Option<Agreed>),
-}
-
-/// The message that came compressed.
-fn inflate<'a>(compression: &'a mut Option<Box<Compression>>, text: bool, data: &[u8]) -> Result<Event<'a>, PeerError> {
-    // RSV1 is allowed only where compression was agreed on.
-    let compression = compression.as_deref_mut().ok_or(PeerError::Protocol("reserved bit set"))?;
-    let message = compression.inflate(data)?;
-    match text {
-        true => std::str::from_utf8(message).map(Event::Text).map_err(|_| PeerError::InvalidUtf8),
-        false => Ok(Event::Binary(message)),
-    }
 }
 
 /// So many bytes may lie behind a request that is unanswered.

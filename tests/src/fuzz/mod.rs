@@ -4,6 +4,7 @@
 //! within a bound of memory. A new target is a function here, a line in [`TARGETS`], a program in `fuzz/fuzz_targets`, and
 //! seeds in `fuzz/corpus`.
 
+mod deflate;
 mod endpoint;
 mod http;
 mod hub;
@@ -14,6 +15,7 @@ mod values;
 mod wire;
 mod ws;
 
+pub use self::deflate::deflate;
 pub use self::endpoint::endpoint;
 pub use self::http::{http_request, http_response};
 pub use self::hub::hub;
@@ -37,6 +39,7 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target { name: "deflate", run: deflate, memory: 1 << 20 },
     Target { name: "endpoint", run: endpoint, memory: 4 << 20 },
     Target { name: "http_request", run: http_request, memory: 64 << 10 },
     Target { name: "http_response", run: http_response, memory: 64 << 10 },

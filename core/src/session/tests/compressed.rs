@@ -2,6 +2,7 @@
 
 use super::client::answer;
 use super::*;
+use crate::deflate::{Deflater, Inflater};
 use crate::http::Upgrade;
 
 const OFFER: &str = "GET /socket HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
