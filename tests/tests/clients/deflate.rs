@@ -1,7 +1,7 @@
-//! npm `ws`, which offers permessage-deflate by itself, against the mounts that accept it.
+//! npm `ws` and Chromium, which offer permessage-deflate by themselves, against the mounts that accept it.
 
-use chanson_tests::tools::{Host, Rooms};
-use chanson_tests::{on_each_host, script};
+use chanson_tests::tools::{Host, Rooms, require};
+use chanson_tests::{on_each_driver, script};
 
 fn ws_talks_compressed(host: Host) {
     let Some(mut script) = script::node("deflate.mjs") else { return };
@@ -10,6 +10,14 @@ fn ws_talks_compressed(host: Host) {
     script::run(script, server, drop);
 }
 
-on_each_host! {
+fn a_page_talks_compressed(host: Host) {
+    let (Some(_), Some(mut script)) = (require("chromium"), script::node("deflate_browser.mjs")) else { return };
+    let Some(server) = Rooms::start(host, &[]) else { return };
+    script.arg(format!("ws://{}", server.address()));
+    script::run(script, server, drop);
+}
+
+on_each_driver! {
     ws_talks_compressed
+    a_page_talks_compressed
 }
