@@ -14,8 +14,8 @@ use crate::ws;
 /// Compresses messages, of any number of connections in turn. A frame that is queued on many, one after the other, is
 /// compressed once for all that agreed on the same.
 ///
-/// It holds nothing until the first message, and then zlib's state: about 400 KiB for each combination of level and
-/// window bits in use.
+/// It holds nothing until the first message, and then zlib's state (about 400 KiB for each combination of level and window
+/// bits in use) and the last frame.
 #[derive(Default)]
 pub struct Deflater {
     compressors: Vec<(Parameters, Compressor)>,
@@ -102,9 +102,6 @@ impl Deflater {
     /// Forgets what was compressed last.
     pub(crate) fn forget(&mut self) {
         self.last = None;
-        if self.scratch.len() > KEPT_SCRATCH {
-            self.scratch = Vec::new();
-        }
     }
 
     pub(crate) const fn stats(&self) -> Stats {
@@ -130,11 +127,17 @@ impl Deflater {
         if self.scratch.len() < room {
             self.scratch.resize(room, 0);
         }
-        let len = self.compressors[at].1.run(message, window, &mut self.scratch[..room])?;
-        let data = self.scratch[..len].strip_suffix(&TAIL)?;
-        let mut frame = Vec::with_capacity(data.len() + 14);
-        ws::compressed(kind.opcode(), data, mask, &mut frame);
-        Some(frame)
+        let len = self.compressors[at].1.run(message, window, &mut self.scratch[..room]);
+        let data = len.and_then(|len| self.scratch[..len].strip_suffix(&TAIL));
+        let frame = data.map(|data| {
+            let mut frame = Vec::with_capacity(data.len() + 14);
+            ws::compressed(kind.opcode(), data, mask, &mut frame);
+            frame
+        });
+        if room > KEPT_SCRATCH {
+            self.scratch = Vec::new();
+        }
+        frame
     }
 
     fn count(&mut self, before: usize, after: usize) {

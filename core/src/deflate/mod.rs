@@ -21,7 +21,7 @@ pub use inflater::Inflater;
 pub(crate) use negotiate::Agreed;
 
 use crate::error::PeerError;
-use crate::frame::Frame;
+use crate::frame::{Frame, Kind};
 use window::Window;
 
 /// Which compression of messages a mount accepts, or a client offers. It takes effect by `Mount::deflate` and
@@ -32,7 +32,7 @@ use window::Window;
 /// once for all, and each connection holds a window of what passed: up to 2^`window_bits` bytes per direction, 32 KiB
 /// unless said otherwise. Without it a connection holds nothing between messages.
 ///
-/// The state of zlib itself is shared by all connections of an endpoint: 50 KiB to inflate, and 400 KiB to compress for
+/// The state of zlib itself is shared by all connections of an endpoint: 50 KiB to inflate, and about 400 KiB to compress for
 /// each combination of level and window bits in use (there is no setting for zlib's memory level: flate2 has none). A
 /// client has its own.
 ///
@@ -159,7 +159,7 @@ impl Compression {
     /// The frame of a message that is this connection's alone and gets masked, if it is worth it.
     pub(crate) fn masked(
         &mut self,
-        kind: crate::frame::Kind,
+        kind: Kind,
         message: &[u8],
         mask: [u8; 4],
         deflater: &mut Deflater,
