@@ -43,7 +43,7 @@ fn payload() -> Value {
             "id": number >> 20,
             "name": format!("player {}", number % 1000),
             "position": [(number >> 8) as u16, (number >> 24) as u16],
-            "alive": number % 3 != 0,
+            "alive": !number.is_multiple_of(3),
         })
     };
     json!({ "players": (0..52).map(thing).collect::<Vec<_>>() })

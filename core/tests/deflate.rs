@@ -1,5 +1,6 @@
 //! Compressed mounts: what a whole server does about them. (What is agreed on and how it is compressed is tested inside.)
 #![cfg(feature = "deflate")]
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
 use std::io::IoSlice;
 
