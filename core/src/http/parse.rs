@@ -57,6 +57,8 @@ pub(crate) struct Facts {
     pub(crate) keep_alive: bool,
     /// The key of a valid WebSocket upgrade.
     pub(crate) key: Result<String, UpgradeError>,
+    /// The extensions that a WebSocket client offers.
+    pub(crate) extensions: Option<Box<str>>,
     framing: Framing,
     expects_continue: bool,
 }
@@ -169,8 +171,15 @@ impl Default for Stage {
 
 impl Default for Facts {
     fn default() -> Self {
-        let key = Err(UpgradeError::NotAnUpgrade);
-        Self { head: false, http10: false, keep_alive: false, key, framing: Framing::None, expects_continue: false }
+        Self {
+            head: false,
+            http10: false,
+            keep_alive: false,
+            key: Err(UpgradeError::NotAnUpgrade),
+            extensions: None,
+            framing: Framing::None,
+            expects_continue: false,
+        }
     }
 }
 
@@ -303,6 +312,7 @@ fn facts(request: &Request<'_>) -> Result<Facts, u16> {
         http10,
         keep_alive,
         key: request.websocket_key().map(str::to_owned),
+        extensions: request.offered_extensions().map(String::into_boxed_str),
         framing,
         expects_continue: expects.is_some(),
     })

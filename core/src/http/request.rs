@@ -84,6 +84,13 @@ impl<'a> Request<'a> {
         self.tokens("sec-websocket-protocol")
     }
 
+    /// The extensions that a WebSocket client offers, all headers as one list (RFC 6455 §9.1).
+    pub(crate) fn offered_extensions(&self) -> Option<String> {
+        let mut values = self.all("sec-websocket-extensions");
+        let first = values.next()?.to_owned();
+        Some(values.fold(first, |list, value| list + "," + value))
+    }
+
     /// Whether this is a WebSocket upgrade that can be accepted (RFC 6455 §4.2.1).
     ///
     /// # Errors
@@ -166,6 +173,8 @@ pub enum UpgradeError {
     Version,
     /// The key is missing, there are two, or it is not 16 bytes in base64 (400; RFC 6455 §4.2.1).
     Key,
+    /// The list of extensions is malformed (400; RFC 6455 §9.1).
+    Extensions,
     /// The subprotocol that the application chose cannot stand in a header (500): a mistake of the caller.
     Protocol,
     /// No request waits for an answer (500): a mistake of the caller.
@@ -176,7 +185,7 @@ impl UpgradeError {
     /// The status to answer with.
     pub const fn status(self) -> u16 {
         match self {
-            Self::NotAnUpgrade | Self::Key => 400,
+            Self::NotAnUpgrade | Self::Key | Self::Extensions => 400,
             Self::Method => 405,
             Self::Version => 426,
             Self::Protocol | Self::NotPending => 500,
@@ -193,7 +202,7 @@ impl UpgradeError {
                 .with_static("Sec-WebSocket-Version", "13")
                 .with_static("Upgrade", "websocket")
                 .with_static("Connection", "Upgrade"),
-            Self::NotAnUpgrade | Self::Key | Self::Protocol | Self::NotPending => response,
+            Self::NotAnUpgrade | Self::Key | Self::Extensions | Self::Protocol | Self::NotPending => response,
         }
     }
 
@@ -203,6 +212,7 @@ impl UpgradeError {
             Self::Method => "method not allowed",
             Self::Version => "websocket version not supported",
             Self::Key => "bad websocket key",
+            Self::Extensions => "bad websocket extensions",
             Self::Protocol => "bad websocket protocol",
             Self::NotPending => "no request waits for an answer",
         }

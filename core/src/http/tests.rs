@@ -324,8 +324,8 @@ fn headers_cannot_be_injected() {
     }
     assert_eq!(Response::new(200).body("a\r\nb: c", "").err(), Some(HeaderError::Value));
     assert_eq!(add("X", "a\tb é"), None);
-    assert_eq!(switching_protocols("key", Some("a\r\nb")), None);
-    assert_eq!(switching_protocols("key", Some("")), None);
+    assert_eq!(switching_protocols("key", Some("a\r\nb"), None), None);
+    assert_eq!(switching_protocols("key", Some(""), None), None);
 }
 
 proptest::proptest! {

