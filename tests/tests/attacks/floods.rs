@@ -237,6 +237,17 @@ fn subscribers_that_never_read_cost_what_is_queued(host: Host) {
     });
 }
 
+/// Far more than the sockets hold for a peer that does not read.
+fn pongs_that_are_never_read_are_not_kept(host: Host) {
+    besiege(host, &[], LITTLE / 2, |address| {
+        let mut peer = Peer::open(address, SOCKET);
+        let pings = data(9, &[b'p'; 125]).repeat(8000);
+        for _ in 0..40 {
+            assert!(peer.send(&pings), "pings do not end a connection");
+        }
+    });
+}
+
 /// Each says that it will send two megabytes, and has not.
 fn memory_is_for_what_has_come(host: Host) {
     besiege(host, &[], LITTLE, |address| {
@@ -278,6 +289,7 @@ on_each_host! {
     floods_of_requests
     floods_of_connections
     subscribers_that_never_read_cost_what_is_queued
+    pongs_that_are_never_read_are_not_kept
     memory_is_for_what_has_come
     a_busy_connection_does_not_starve_others
 }

@@ -1,8 +1,6 @@
 //! More connections than there is room for.
 
 use std::net::SocketAddr;
-use std::thread;
-use std::time::Duration;
 
 use chanson_tests::on_each_host;
 use chanson_tests::peer::{Peer, SOCKET};

@@ -119,7 +119,8 @@ fn has_stopped(server: SocketAddr) -> Option<u16> {
             watcher.send(&text(r#"["1","2","room:dead","count",{}]"#));
             let count = watcher.text();
             watcher.send(&text(r#"["1","3","room:dead","phx_leave",{}]"#));
-            (watcher.text(), watcher.text());
+            watcher.text();
+            watcher.text();
             if count.is_some_and(|text| text.contains(r#""count":1"#)) {
                 return;
             }

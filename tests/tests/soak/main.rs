@@ -99,8 +99,11 @@ fn watch(pid: u32, time: Duration) -> Vec<Usage> {
     samples
 }
 
+/// Something that goes on until it is over.
+type Work = fn(SocketAddr, &AtomicBool);
+
 /// What goes on, and how often at once.
-const WORK: &[(usize, fn(SocketAddr, &AtomicBool))] = &[
+const WORK: &[(usize, Work)] = &[
     (1, speaks),
     (20, listens),
     (3, comes_and_goes),
