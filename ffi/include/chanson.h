@@ -544,6 +544,16 @@ typedef struct chanson_mount_config {
     chanson_on_close on_close;
     // Comes with each of them.
     void *user;
+    // Whether messages are compressed for clients that offer permessage-deflate (RFC 7692): a broadcast once, however many get
+    // it. `CHANSON_ERR_NOT_ALLOWED` in a library that was built without.
+    bool deflate;
+    // Whether messages, in both directions, may refer to earlier ones (context takeover): shorter, but each connection then
+    // has a compression and up to 64 KiB of its own.
+    bool deflate_takeover;
+    // 1 (fast) to 9 (short). 6.
+    uint8_t deflate_level;
+    // Messages of fewer bytes are sent as they are. 256.
+    size_t deflate_threshold;
 } chanson_mount_config;
 
 // A request to join. Borrowed until the callback returns; later versions may add fields at its end.
@@ -891,6 +901,36 @@ typedef struct chanson_stats {
     uint64_t commands;
     // Server: commands among them that came to nothing: the ticket was dead, the connection gone.
     uint64_t failed_commands;
+    // Connections that ended, whoever ended them.
+    uint64_t closed;
+    // Connections closed for a frame that RFC 6455 forbids, or text that is not UTF-8.
+    uint64_t protocol_errors;
+    // Connections closed for a message that was too big.
+    uint64_t too_big;
+    // Connections closed for an HTTP request that could not be read.
+    uint64_t bad_requests;
+    // Connections closed since no request came in time.
+    uint64_t handshake_timeouts;
+    // Connections closed for offences in a row.
+    uint64_t offenders;
+    // Endpoint: bytes that came.
+    uint64_t bytes_in;
+    // Endpoint: bytes that have left.
+    uint64_t bytes_out;
+    // Endpoint: the most bytes that ever waited to be sent, all connections together.
+    size_t most_queued_bytes;
+    // Endpoint: the most that ever waited for one connection.
+    size_t most_queued_bytes_of_one;
+    // Endpoint: messages that were compressed; a broadcast counts once.
+    uint64_t compressions;
+    // Endpoint: bytes that compression saved, over all receivers.
+    uint64_t bytes_saved;
+    // Server: turns of the loop.
+    uint64_t turns;
+    // Server: how long they took without waiting, all together, in microseconds.
+    uint64_t busy_us;
+    // Server: how long the longest of them took, in microseconds.
+    uint64_t longest_turn_us;
 } chanson_stats;
 
 // How a server treats its sockets. Begin with `chanson_server_config_default`.

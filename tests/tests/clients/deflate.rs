@@ -1,7 +1,7 @@
 //! npm `ws` and Chromium, which offer permessage-deflate by themselves, against the mounts that accept it.
 
 use chanson_tests::tools::{Host, Rooms, require};
-use chanson_tests::{on_each_driver, script};
+use chanson_tests::{on_each_host, script};
 
 fn ws_talks_compressed(host: Host) {
     let Some(mut script) = script::node("deflate.mjs") else { return };
@@ -17,7 +17,7 @@ fn a_page_talks_compressed(host: Host) {
     script::run(script, server, drop);
 }
 
-on_each_driver! {
+on_each_host! {
     ws_talks_compressed
     a_page_talks_compressed
 }

@@ -20,10 +20,7 @@ fn phoenix_musts_are_answered_as_recorded(host: Host) {
 }
 
 fn free_scenarios_are_answered_our_way(host: Host) {
-    let mut scenarios = expect::free();
-    // The C interface has no setting for compression yet.
-    scenarios.retain(|scenario| host != Host::C || scenario.name != "deflate_on");
-    play(host, &scenarios);
+    play(host, &expect::free());
 }
 
 fn zzz_scenarios_are_answered_our_way(host: Host) {
