@@ -8,6 +8,7 @@ use data_encoding::BASE64_NOPAD;
 use super::Backoff;
 use super::url::{Url, UrlError};
 use crate::http::{HeaderError, Upgrade};
+use crate::tls::Connector;
 use crate::wire::Vsn;
 
 /// Where a client connects to, with what, and how patient it is.
@@ -32,6 +33,7 @@ pub struct Config {
     params: Vec<(Box<str>, Box<str>)>,
     headers: Vec<(Box<str>, Box<str>)>,
     auth_token: Option<Box<str>>,
+    connector: Option<Connector>,
     /// How long an answer to a join or a push is waited for. 10 s.
     pub timeout: Duration,
     /// How often a heartbeat is sent, and how long its answer is waited for. 30 s.
@@ -108,6 +110,7 @@ impl Config {
             params: Vec::new(),
             headers: Vec::new(),
             auth_token: None,
+            connector: None,
             timeout: Duration::from_secs(10),
             heartbeat_interval: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
@@ -148,6 +151,26 @@ impl Config {
     pub fn with_auth_token(mut self, token: &str) -> Self {
         self.auth_token = Some(token.into());
         self
+    }
+
+    /// With whom to trust, where the address is `wss://`: the client then speaks TLS by itself, and its transport is a plain
+    /// one.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, connector: Connector) -> Self {
+        self.connector = Some(connector);
+        self
+    }
+
+    /// Whether the address is `wss://` and the client cannot speak TLS by itself: whoever opens transports has to, or to
+    /// give it a `Connector`.
+    pub fn wants_tls(&self) -> bool {
+        self.url.tls && self.connector.is_none()
+    }
+
+    /// How to speak TLS, if that is to be.
+    pub(super) fn connector(&self) -> Option<&Connector> {
+        self.connector.as_ref().filter(|_| self.url.tls)
     }
 
     pub(super) const fn vsn(&self) -> Vsn {

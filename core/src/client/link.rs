@@ -219,7 +219,10 @@ impl Client {
         let mut seed = [0; 32];
         self.link.random.fill(&mut seed);
         let (config, max) = (&self.link.session_config, self.config.capacity.message_bytes);
-        let session = Session::client(self.now, config, self.config.upgrade(), max, seed);
+        let mut session = Session::client(self.now, config, self.config.upgrade(), max, seed);
+        if let Some(connector) = self.config.connector() {
+            session = session.secured(connector.connect(&self.config.url().host));
+        }
         self.link.transport = Transport::Up(Box::new(session));
     }
 
@@ -275,8 +278,8 @@ impl Client {
         {
             self.link.transport = Transport::Opening;
             self.timers.set(&mut self.link.timer, self.now, self.config.connect_timeout, Due::Connect);
-            let url = self.config.url();
-            self.link.outputs.push_back(Output::Connect { host: url.host.clone(), port: url.port, tls: url.tls });
+            let (url, tls) = (self.config.url(), self.config.wants_tls());
+            self.link.outputs.push_back(Output::Connect { host: url.host.clone(), port: url.port, tls });
         }
     }
 
@@ -384,6 +387,7 @@ const fn failure(reason: CloseReason) -> ConnectError {
     match reason {
         CloseReason::Refused(error) => ConnectError::Handshake(error),
         CloseReason::Violation(PeerError::HandshakeTimeout) => ConnectError::Timeout,
+        CloseReason::Violation(PeerError::Tls(error)) => ConnectError::Tls(error),
         CloseReason::Violation(_) => ConnectError::Handshake(HandshakeError::Malformed),
         _ => ConnectError::Transport,
     }

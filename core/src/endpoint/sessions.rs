@@ -13,6 +13,7 @@ use crate::session::{self, Session};
 use crate::state::outbox::Admitted;
 use crate::time::Instant;
 use crate::timers::Timers;
+use crate::tls::Acceptor;
 
 /// The answer to a request.
 pub(super) enum Answer {
@@ -26,6 +27,7 @@ pub(super) struct Sessions {
     living: usize,
     config: Arc<session::Config>,
     policy: SlowConsumer,
+    acceptor: Option<Acceptor>,
     pub(super) touched: VecDeque<ConnId>,
     pub(super) timers: Timers<ConnId>,
     pub(super) now: Instant,
@@ -42,6 +44,8 @@ pub(super) struct Sessions {
 pub(super) struct Entry {
     conn: ConnId,
     pub(super) session: Session,
+    /// Whether it was in its TLS handshake when last looked at.
+    handshaking: bool,
     pub(super) touched: bool,
     /// Whether it is in `Sessions::slow`, or was.
     slow: bool,
@@ -60,6 +64,7 @@ impl Sessions {
             living: 0,
             config: Arc::new(config.session),
             policy: config.slow_consumer,
+            acceptor: config.tls,
             touched: VecDeque::new(),
             timers: Timers::new(),
             now: Instant::ORIGIN,
@@ -81,8 +86,14 @@ impl Sessions {
         if self.entries.len() <= conn.index() {
             self.entries.resize_with(conn.index() + 1, || None);
         }
-        let session = Session::server(self.now, &self.config);
-        let entry = Entry { conn, session, touched: false, slow: false, reserved: 0, queued: 0, look_at: None };
+        let mut session = Session::server(self.now, &self.config);
+        if let Some(acceptor) = &self.acceptor {
+            session = session.secured(acceptor.accept());
+        }
+        let handshaking = session.is_handshaking();
+        self.stats.tls_handshaking += usize::from(handshaking);
+        let entry =
+            Entry { conn, session, handshaking, touched: false, slow: false, reserved: 0, queued: 0, look_at: None };
         self.entries[conn.index()] = Some(entry);
         self.living += 1;
         self.watch(conn);
@@ -95,6 +106,8 @@ impl Sessions {
         if let Some(entry) = self.entries[conn.index()].take() {
             self.queued -= entry.queued;
             self.living -= 1;
+            self.stats.tls_handshaking -= usize::from(entry.handshaking);
+            self.stats.tls_failures += u64::from(entry.handshaking);
         }
         true
     }
@@ -121,6 +134,22 @@ impl Sessions {
         }
         entry.session.queue(frame);
         self.touch(conn);
+    }
+
+    /// Bytes came: the TLS handshake may be done by them.
+    pub(super) fn mind_handshake(&mut self, conn: ConnId) {
+        if let Some(entry) = self.get_mut(conn)
+            && entry.handshaking
+            && !entry.session.is_handshaking()
+        {
+            entry.handshaking = false;
+            self.stats.tls_handshaking -= 1;
+            self.stats.tls_handshakes += 1;
+        }
+    }
+
+    pub(super) const fn is_secure(&self) -> bool {
+        self.acceptor.is_some()
     }
 
     pub(super) fn answer(&mut self, conn: ConnId, answer: Answer) {

@@ -414,6 +414,7 @@ const fn failure(reason: CloseReason) -> ConnectError {
     match reason {
         CloseReason::Refused(error) => ConnectError::Handshake(error),
         CloseReason::Violation(PeerError::HandshakeTimeout) => ConnectError::Timeout,
+        CloseReason::Violation(PeerError::Tls(error)) => ConnectError::Tls(error),
         CloseReason::Violation(_) => ConnectError::Handshake(HandshakeError::Malformed),
         _ => ConnectError::Transport,
     }
