@@ -226,6 +226,24 @@ pub fn example(package: &str, name: &str) -> PathBuf {
     program(&["-p", package, "--example", name], name)
 }
 
+/// The same with the feature `tls`, beside the example that has none.
+///
+/// # Panics
+/// When it cannot be built.
+#[cfg(feature = "tls")]
+pub fn tls_example(package: &str, name: &str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let build = || {
+        let program = program(&["-p", package, "--example", name, "--features", &format!("{package}/tls")], name);
+        let kept = program.with_file_name(format!("{name}-tls{}", env::consts::EXE_SUFFIX));
+        let fresh = kept.with_extension(std::process::id().to_string());
+        std::fs::copy(&program, &fresh).and_then(|_| std::fs::rename(&fresh, &kept)).expect("it is copied");
+        kept
+    };
+    built.entry(format!("{package}/{name}")).or_insert_with(build).clone()
+}
+
 /// The same with a program of a package.
 ///
 /// # Panics
