@@ -62,6 +62,12 @@ impl Frame {
         }
     }
 
+    /// Several frames as one piece, for sending only: as a message it is none.
+    pub(crate) fn concat(frames: &[Self]) -> Self {
+        let pieces: Vec<&[u8]> = frames.iter().map(Self::bytes).collect();
+        Self { bytes: pieces.concat().into(), header: 0, text: false, reserved: false }
+    }
+
     /// Whether room is kept for it beyond the bound of a queue (replies to heartbeats).
     pub(crate) const fn is_reserved(&self) -> bool {
         self.reserved

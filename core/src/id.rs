@@ -12,16 +12,17 @@ pub struct ConnId(u64);
 
 impl ConnId {
     pub(crate) const fn new(index: u32, generation: u32) -> Self {
-        Self(((generation as u64) << 32) | index as u64)
+        // The index first, so that ids are in the order of their slots.
+        Self(((index as u64) << 32) | generation as u64)
     }
 
     /// A small number, dense from 0, that no two living connections share: good for indexing a host's own table.
     pub const fn index(self) -> usize {
-        self.0 as u32 as usize
+        (self.0 >> 32) as usize
     }
 
     pub(crate) const fn generation(self) -> u32 {
-        (self.0 >> 32) as u32
+        self.0 as u32
     }
 
     /// The id as one number, for hosts that keep it in a C struct or an epoll token.

@@ -96,7 +96,7 @@ mod tests {
         for n in 0..1000 {
             journal.record(Instant::ORIGIN, Level::Info, None, format_args!("flood {n}"));
         }
-        journal.record(Instant::ORIGIN, Level::Error, Some(ConnId::from_bits(3)), format_args!("another level"));
+        journal.record(Instant::ORIGIN, Level::Error, Some(ConnId::new(3, 0)), format_args!("another level"));
         journal.record(Instant::from_millis(100), Level::Info, None, format_args!("later"));
         let lines = lines.lock().unwrap();
         assert_eq!(lines.len(), 102);

@@ -95,12 +95,12 @@ impl World {
     fn enter(&self, client: &mut Client, room: &str, name: &str) -> Token {
         client.connect::<Chat>(self.now, &at(room), &name.to_owned()).unwrap();
         let Some(Event::Connected { token, .. }) = client.poll_event() else { panic!() };
-        client.subscribe(self.now, &token).unwrap();
-        assert_eq!(client.poll_event(), Some(Event::Subscribed { token: token.clone() }));
+        client.subscribe(self.now, token).unwrap();
+        assert_eq!(client.poll_event(), Some(Event::Subscribed { token }));
         token
     }
 
-    fn say(&self, client: &mut Client, token: &Token, text: &str) {
+    fn say(&self, client: &mut Client, token: Token, text: &str) {
         client.send::<Chat>(self.now, token, &Text { text: text.into() }).unwrap();
     }
 }
@@ -171,7 +171,7 @@ fn a_message_reaches_its_room_and_nobody_else() {
     let anns = world.enter(&mut ann, "a", "ann");
     world.enter(&mut bob, "a", "bob");
     world.enter(&mut cleo, "b", "cleo");
-    world.say(&mut ann, &anns, "hello");
+    world.say(&mut ann, anns, "hello");
     for client in [&mut ann, &mut bob] {
         assert_eq!(heard(client), [pair("ann", "hello")]);
     }
@@ -182,7 +182,7 @@ fn a_message_reaches_its_room_and_nobody_else() {
     assert!(matches!(cleo.poll_event(), Some(Event::Returned { result: Ok(_), .. })));
     world.server.send_message::<Chat>(world.now, &at("a"), &pair("cron", "tick")).unwrap();
     assert_eq!(heard(&mut bob), [pair("system", "soup"), pair("cron", "tick")]);
-    ann.unsubscribe(world.now, &anns).unwrap();
+    ann.unsubscribe(world.now, anns).unwrap();
     assert_eq!(heard(&mut ann), []);
 }
 
@@ -194,7 +194,7 @@ fn errors_have_their_fault_and_message() {
     let Some(Event::Refused { error, .. }) = ann.poll_event() else { panic!() };
     assert_eq!((&*error.message, error.fault), ("Invalid token", Fault::Client));
     let token = world.enter(&mut ann, "a", "ann");
-    world.say(&mut ann, &token, "wrong");
+    world.say(&mut ann, token, "wrong");
     let Some(Event::SendFailed { error: SendError::Channel(error), .. }) = ann.poll_event() else { panic!() };
     assert_eq!((&*error.message, error.fault), ("that is wrong", Fault::Client));
 
@@ -204,7 +204,7 @@ fn errors_have_their_fault_and_message() {
     let world = World { sidekick, server, now: Instant::ORIGIN };
     let mut ann = world.client();
     let token = world.enter(&mut ann, "a", "ann");
-    world.say(&mut ann, &token, "hello");
+    world.say(&mut ann, token, "hello");
     let Some(Event::SendFailed { error: SendError::Channel(error), .. }) = ann.poll_event() else { panic!() };
     assert_eq!((&*error.message, error.fault), ("Server connection not initialized", Fault::Server));
 }
@@ -250,13 +250,13 @@ fn who_went_and_came_back_is_subscribed_again() {
     let bobs = world.enter(&mut bob, "a", "bob");
     ann.disconnect(world.now);
     assert!(matches!(ann.poll_event(), Some(Event::Offline { .. })));
-    world.say(&mut bob, &bobs, "nobody hears");
+    world.say(&mut bob, bobs, "nobody hears");
     assert_eq!(world.sidekick.stats().used_tokens, 1, "what a closed connection had is gone");
-    world.say(&mut ann, &anns, "later");
+    world.say(&mut ann, anns, "later");
     world.now = world.now + Duration::from_secs(1);
     ann.open(world.now);
     assert_eq!(ann.poll_event(), Some(Event::Online));
-    assert_eq!(ann.poll_event(), Some(Event::Subscribed { token: anns.clone() }));
+    assert_eq!(ann.poll_event(), Some(Event::Subscribed { token: anns }));
     assert_eq!(heard(&mut ann), [pair("ann", "later")]);
     assert_eq!(heard(&mut bob), [pair("bob", "nobody hears"), pair("ann", "later")]);
     drop((ann, bob));
@@ -273,7 +273,7 @@ fn who_does_not_listen_is_left_behind_and_comes_back() {
     let anns = world.enter(&mut ann, "a", "ann");
     let bobs = world.enter(&mut bob, "a", "bob");
     for n in 0..100 {
-        world.say(&mut ann, &anns, &n.to_string());
+        world.say(&mut ann, anns, &n.to_string());
         assert_eq!(heard(&mut ann), [pair("ann", &n.to_string())]);
     }
     let mut events: Vec<_> = std::iter::from_fn(|| bob.poll_event()).collect();

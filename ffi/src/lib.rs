@@ -35,6 +35,7 @@ mod slot;
 mod socket;
 mod stats;
 mod text;
+mod tls;
 
 pub use builder::*;
 pub use callback::*;
@@ -55,3 +56,4 @@ pub use server::*;
 pub use socket::*;
 pub use stats::*;
 pub use text::*;
+pub use tls::*;

@@ -39,7 +39,7 @@ impl Authority {
         fs::create_dir_all(&folder).expect("the target folder takes folders");
         let authority = Self { issuer, folder };
         fs::write(authority.ca(), authority.issuer.pem()).expect("a file is written");
-        fs::write(authority.cert(), &authority.issue(&["localhost", "127.0.0.1"])).expect("a file is written");
+        fs::write(authority.cert(), authority.issue(&["localhost", "127.0.0.1"])).expect("a file is written");
         authority
     }
 

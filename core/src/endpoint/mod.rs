@@ -33,12 +33,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod run;
 mod sessions;
 
 use std::fmt;
 use std::io::IoSlice;
 use std::net::SocketAddr;
 
+use self::run::Run;
 use self::sessions::{Answer, Sessions};
 use crate::error::{CloseReason, CommandError};
 use crate::hub::{Admission, Hub};
@@ -164,6 +166,7 @@ impl Stats {
 pub struct Endpoint<S = ()> {
     hub: Hub<S>,
     sessions: Sessions,
+    run: Run,
     /// Lent to the session whose bytes are being read, so that an idle one needs no buffer of its own.
     buffer: Vec<u8>,
 }
@@ -177,7 +180,7 @@ impl<S> Endpoint<S> {
     /// With a configuration. The bounds of queues are the hub's (`Capacity`).
     pub fn with_config(hub: Hub<S>, config: Config) -> Self {
         let sessions = Sessions::new(hub.capacity(), config);
-        Self { hub, sessions, buffer: Vec::new() }
+        Self { hub, sessions, run: Run::default(), buffer: Vec::new() }
     }
 
     // --- what happened ---
@@ -394,8 +397,9 @@ impl<S> Endpoint<S> {
                 // These come to clients only.
                 Event::Open { .. } | Event::Refused(_) => {}
             }
-            self.drain();
+            self.drain(Some(conn));
         }
+        self.run.flush(&mut self.sessions);
         self.sessions.touch(conn);
         self.sessions.watch(conn);
     }
@@ -403,7 +407,9 @@ impl<S> Endpoint<S> {
     /// Ends a turn: sends what the hub has to send, until nothing more comes of it.
     fn finish_turn(&mut self, app: &mut S) {
         loop {
-            self.drain();
+            self.drain(None);
+            self.run.flush(&mut self.sessions);
+            self.sessions.mind_the_total();
             if let Some(conn) = self.sessions.slow.pop() {
                 self.close_slow(app, conn);
             } else if let Some(conn) = self.sessions.resumed.pop() {
@@ -421,12 +427,18 @@ impl<S> Endpoint<S> {
         }
     }
 
-    /// The hub's outputs go to the sessions.
-    fn drain(&mut self) {
-        let (hub, sessions) = (&mut self.hub, &mut self.sessions);
+    /// The hub's outputs go to the sessions, but for a run of broadcasts at their end, which may go on. `current` is the
+    /// connection whose bytes are being read.
+    fn drain(&mut self, current: Option<ConnId>) {
+        let (hub, sessions, run) = (&mut self.hub, &mut self.sessions, &mut self.run);
         while let Some(output) = hub.poll_output() {
+            if let Output::Deliver { to, frame } = output {
+                run.add(sessions, current, to, frame);
+                continue;
+            }
+            run.flush(sessions);
             match output {
-                Output::Deliver { to, frame } => to.iter().for_each(|conn| sessions.queue(*conn, frame)),
+                Output::Deliver { .. } => {}
                 Output::Open { conn, admitted } => sessions.answer(conn, Answer::Upgrade(admitted)),
                 Output::Refuse { conn, response } | Output::Respond { conn, response } => {
                     sessions.answer(conn, Answer::Respond(response.clone()));
@@ -434,7 +446,6 @@ impl<S> Endpoint<S> {
                 Output::Close { conn, reason } => sessions.close(conn, reason),
             }
         }
-        sessions.mind_the_total();
     }
 }
 

@@ -152,6 +152,17 @@ impl Sessions {
         self.acceptor.is_some()
     }
 
+    /// The same for several at once, which `all` is in one piece: one by one where the bound may lie between them.
+    pub(super) fn queue_all(&mut self, conn: ConnId, all: &Frame, frames: &[Frame]) {
+        let max = self.max_queued;
+        let Some(entry) = self.get_mut(conn).filter(|entry| !entry.slow) else { return };
+        if entry.queued + all.bytes().len() > max {
+            return frames.iter().for_each(|frame| self.queue(conn, frame));
+        }
+        entry.session.queue(all);
+        self.touch(conn);
+    }
+
     pub(super) fn answer(&mut self, conn: ConnId, answer: Answer) {
         let now = self.now;
         if let Some(entry) = self.get_mut(conn) {

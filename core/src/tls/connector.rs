@@ -19,7 +19,8 @@ use crate::error::TlsError;
 #[derive(Clone)]
 pub struct Connector {
     config: Arc<ClientConfig>,
-    verifies: bool,
+    /// Whom it trusts; `None`: anybody.
+    roots: Option<Arc<[CertificateDer<'static>]>>,
 }
 
 impl Connector {
@@ -30,9 +31,10 @@ impl Connector {
     /// [`Error::Nothing`] when it has none that can be read.
     pub fn system() -> Result<Self, Error> {
         let mut roots = RootCertStore::empty();
+        let certificates = rustls_native_certs::load_native_certs().certs;
         // Single ones that cannot be read are no reason to trust nobody.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Self::new(roots)
+        roots.add_parsable_certificates(certificates.iter().cloned());
+        Self::new(roots, certificates)
     }
 
     /// Trusts those certificates in PEM, and nobody else: the authority of an organisation, or of a test.
@@ -41,10 +43,11 @@ impl Connector {
     /// It is no PEM, or has no certificate in it that can be read.
     pub fn with_ca_pem(pem: &[u8]) -> Result<Self, Error> {
         let mut roots = RootCertStore::empty();
-        for certificate in certificates(pem)? {
-            roots.add(certificate)?;
+        let certificates = certificates(pem)?;
+        for certificate in &certificates {
+            roots.add(certificate.clone())?;
         }
-        Self::new(roots)
+        Self::new(roots, certificates)
     }
 
     /// The same from a file.
@@ -67,10 +70,10 @@ impl Connector {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
             .with_no_client_auth();
-        Ok(Self::finish(config, false))
+        Ok(Self::finish(config, None))
     }
 
-    fn new(roots: RootCertStore) -> Result<Self, Error> {
+    fn new(roots: RootCertStore, certificates: Vec<CertificateDer<'static>>) -> Result<Self, Error> {
         if roots.is_empty() {
             return Err(Error::Nothing);
         }
@@ -82,12 +85,17 @@ impl Connector {
             .with_safe_default_protocol_versions()?
             .with_webpki_verifier(verifier)
             .with_no_client_auth();
-        Ok(Self::finish(config, true))
+        Ok(Self::finish(config, Some(certificates.into())))
     }
 
-    fn finish(mut config: ClientConfig, verifies: bool) -> Self {
+    fn finish(mut config: ClientConfig, roots: Option<Arc<[CertificateDer<'static>]>>) -> Self {
         config.alpn_protocols = vec![ALPN.to_vec()];
-        Self { config: Arc::new(config), verifies }
+        Self { config: Arc::new(config), roots }
+    }
+
+    /// The certificates of whom it trusts, in DER, for other programs' TLS; `None`: it trusts anybody.
+    pub fn roots(&self) -> Option<impl Iterator<Item = &[u8]>> {
+        self.roots.as_ref().map(|roots| roots.iter().map(|root| &**root))
     }
 
     /// The client's end of one connection, to `host`: a name, or an IP address without brackets.
@@ -103,7 +111,7 @@ impl Connector {
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connector").field("verifies", &self.verifies).finish_non_exhaustive()
+        f.debug_struct("Connector").field("verifies", &self.roots.is_some()).finish_non_exhaustive()
     }
 }
 

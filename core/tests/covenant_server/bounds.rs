@@ -1,7 +1,9 @@
 //! Bounds, and bytes that mean nothing.
 
+use chanson_core::covenant::contract::{Contract, Kind, Procedure};
 use chanson_core::covenant::server::{Config, Output, RequestId, SendError, Server};
 use chanson_core::http::Request;
+use chanson_core::wire::ion::{MAX_DEPTH, Value};
 use proptest::prelude::*;
 
 use crate::common::*;
@@ -73,6 +75,51 @@ fn bodies_are_needed_and_bounded() {
     );
     assert_eq!(ask("POST", "/?type=connect&type=procedure", &[], b"{}"), 500, "the first counts");
     assert_eq!(ask("POST", "/?%74ype=nope", &[], b"{}"), 404);
+}
+
+struct Deep;
+
+impl Procedure for Deep {
+    const NAME: &str = "deep";
+    const KIND: Kind = Kind::Query;
+    type Input = Value;
+    type Output = Value;
+}
+
+/// Lists of lists and nothing else: a mistake in one is as deep as it is.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Tree(Vec<Tree>);
+
+struct Trees;
+
+impl Procedure for Trees {
+    const NAME: &str = "tree";
+    const KIND: Kind = Kind::Query;
+    type Input = Tree;
+    type Output = ();
+}
+
+/// As deep as ION may be, on the 2 MiB of stack that a thread has: read into a tree, written, and shown as JSON.
+#[test]
+fn nesting_is_no_danger() {
+    let contract = Contract::new().procedure::<Deep>().unwrap();
+    let contract = contract.procedure::<Trees>().unwrap();
+    let mut server: Server<u32> = Server::builder(contract).seed([7; 32]).build(sidekick()).unwrap();
+    server.define_procedure::<Deep>(|_, inputs| Ok(inputs.clone()), |_| Vec::new()).unwrap();
+    server.define_procedure::<Trees>(|_, _| Ok(()), |_| Vec::new()).unwrap();
+    let mut world = World::new(server, Log::default());
+    for (open, close) in [("[", "]"), (r#"{ "a": "#, " }"), ("map { 1: ", " }"), ("set { ", " }")] {
+        for depth in [MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1, 10_000] {
+            let inputs = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            let (status, _) = world.ask("procedure", &format!(r#"{{ "procedure": "deep", "inputs": {inputs} }}"#));
+            assert_eq!(status, if depth < MAX_DEPTH { 201 } else { 400 }, "{open} {depth}");
+            assert_eq!(world.ask("connect", &inputs).0, 500);
+            assert_eq!(
+                world.ask("procedure", &format!(r#"{{ "procedure": "tree", "inputs": {inputs} }}"#)).0,
+                if depth < MAX_DEPTH { 404 } else { 400 }
+            );
+        }
+    }
 }
 
 proptest! {

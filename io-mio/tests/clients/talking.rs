@@ -126,6 +126,7 @@ fn who_was_removed_is_gone_and_the_id_with_it() {
     world.turn_until("the end there", |_| server.handle().stats().endpoint.hub.connections == 2);
 }
 
+#[cfg(not(feature = "tls"))]
 #[test]
 fn tls_is_refused_in_so_many_words() {
     let mut world = World::new();

@@ -4,21 +4,25 @@
 //! within a bound of memory. A new target is a function here, a line in [`TARGETS`], a program in `fuzz/fuzz_targets`, and
 //! seeds in `fuzz/corpus`.
 
+mod covenant;
 mod endpoint;
 mod http;
 mod hub;
 mod ion;
 mod session;
+mod sidekick;
 mod topics;
 mod values;
 mod wire;
 mod ws;
 
+pub use self::covenant::covenant_server;
 pub use self::endpoint::endpoint;
 pub use self::http::{http_request, http_response};
 pub use self::hub::hub;
 pub use self::ion::ion;
 pub use self::session::{session_client, session_server};
+pub use self::sidekick::sidekick;
 pub use self::topics::topics;
 pub use self::values::ion_values;
 pub use self::wire::{wire_binary, wire_v1, wire_v2};
@@ -37,6 +41,7 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target { name: "covenant_server", run: covenant_server, memory: 256 << 10 },
     Target { name: "endpoint", run: endpoint, memory: 4 << 20 },
     Target { name: "http_request", run: http_request, memory: 64 << 10 },
     Target { name: "http_response", run: http_response, memory: 64 << 10 },
@@ -45,6 +50,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ion_values", run: ion_values, memory: 64 << 10 },
     Target { name: "session_client", run: session_client, memory: 256 << 10 },
     Target { name: "session_server", run: session_server, memory: 256 << 10 },
+    Target { name: "sidekick", run: sidekick, memory: 4 << 20 },
     Target { name: "topics", run: topics, memory: 64 << 10 },
     Target { name: "wire_binary", run: wire_binary, memory: 64 << 10 },
     Target { name: "wire_v1", run: wire_v1, memory: 64 << 10 },

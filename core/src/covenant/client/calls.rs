@@ -138,12 +138,12 @@ impl Client {
         match call.purpose {
             Purpose::Connect(wish) => {
                 let event = match read_token(&wish, result) {
-                    Ok(text) => self.granted(wish, &text).map(|token| Event::Connected { call: id, token }),
-                    Err(error) => Err(error),
+                    Ok(text) => Event::Connected { call: id, token: self.granted(wish, &text) },
+                    Err(error) => Event::Refused { call: id, error },
                 };
-                self.events.push_back(event.unwrap_or_else(|error| Event::Refused { call: id, error }));
+                self.events.push_back(event);
             }
-            Purpose::Renew(token, wish) => self.renewed(&token, read_token(&wish, result)),
+            Purpose::Renew(token, wish) => self.renewed(token, read_token(&wish, result)),
             Purpose::Query => {
                 let result = read_returned(result);
                 self.events.push_back(Event::Returned { call: id, result });

@@ -66,7 +66,7 @@ impl Client {
     ///
     /// # Errors
     /// `UnknownToken`, `Subscribed`, `NoSidekick`.
-    pub fn subscribe(&mut self, now: Instant, token: &Token) -> Result<(), CommandError> {
+    pub fn subscribe(&mut self, now: Instant, token: Token) -> Result<(), CommandError> {
         self.tick(now);
         self.check_sidekick()?;
         self.grants.get(token).ok_or(CommandError::UnknownToken)?;
@@ -83,7 +83,7 @@ impl Client {
     ///
     /// # Errors
     /// `UnknownToken`.
-    pub fn unsubscribe(&mut self, now: Instant, token: &Token) -> Result<(), CommandError> {
+    pub fn unsubscribe(&mut self, now: Instant, token: Token) -> Result<(), CommandError> {
         self.tick(now);
         self.grants.get(token).ok_or(CommandError::UnknownToken)?;
         self.end_grant(token);
@@ -99,7 +99,7 @@ impl Client {
     pub fn send<C: Channel>(
         &mut self,
         now: Instant,
-        token: &Token,
+        token: Token,
         message: &C::ClientMessage,
     ) -> Result<SendId, CommandError> {
         self.tick(now);
@@ -115,7 +115,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub fn send_raw(&mut self, now: Instant, token: &Token, data: RawBuf) -> Result<SendId, CommandError> {
+    pub fn send_raw(&mut self, now: Instant, token: Token, data: RawBuf) -> Result<SendId, CommandError> {
         self.tick(now);
         self.check_sidekick()?;
         let (len, max) = (data.as_str().len(), self.config.capacity.send_bytes);

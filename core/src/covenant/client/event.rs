@@ -1,7 +1,6 @@
 //! What a client says: to its driver ([`Output`]) and to the application ([`Event`]).
 
 use std::fmt;
-use std::sync::Arc;
 
 use super::ConnectError;
 use crate::covenant::connection::Post;
@@ -39,27 +38,10 @@ ids! {
     SendId
     /// A query that is made again when what it looked at has changed. Never used twice by one client.
     ListenId
-}
-
-/// Leave to use a channel with certain params: what the server answers a
-/// [`connect`](super::Client::connect) with.
-///
-/// To the application it stays the same when the client had to ask for a new one, because the old one was used up on a
-/// connection that is lost.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Token(Arc<str>);
-
-impl Token {
-    pub(super) fn new(text: &str) -> Self {
-        Self(text.into())
-    }
-}
-
-impl fmt::Debug for Token {
-    /// A secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token")
-    }
+    /// Leave to use a channel with certain params: what the server answers a [`connect`](super::Client::connect) with. This is
+    /// its name here; the token itself, which is a secret, stays inside, and may be another one after a loss, when the old one
+    /// was used up on a connection that is no more. Never used twice by one client.
+    Token
 }
 
 /// What the driver is to do.
@@ -74,7 +56,8 @@ pub enum Output {
         host: Box<str>,
         /// The port.
         port: u16,
-        /// Whether the address is `https://`: with TLS, whose certificate has to be for `host`.
+        /// Whether the host has to speak TLS, with a certificate that is for `host`: the address is `https://`, and
+        /// `Config::with_tls` was not called.
         tls: bool,
     },
     /// The same where the host carries messages ([`Reach::Messages`](crate::covenant::connection::Reach::Messages)).

@@ -62,6 +62,8 @@ impl Grant {
 enum Asked {
     Subscribe(Token),
     Unsubscribe(Arc<str>),
+    Listen,
+    Unlisten,
 }
 
 /// The tokens by the name that the application has for them, and by room.
@@ -77,38 +79,38 @@ impl Grants {
         self.tokens.len()
     }
 
-    pub(super) fn get(&self, token: &Token) -> Option<&Grant> {
-        self.tokens.get(token)
+    pub(super) fn get(&self, token: Token) -> Option<&Grant> {
+        self.tokens.get(&token)
     }
 
-    pub(super) fn get_mut(&mut self, token: &Token) -> Option<&mut Grant> {
-        self.tokens.get_mut(token)
+    pub(super) fn get_mut(&mut self, token: Token) -> Option<&mut Grant> {
+        self.tokens.get_mut(&token)
     }
 
     /// Whether it is subscribed, or to be.
-    pub(super) fn is_wanted(&self, token: &Token) -> bool {
+    pub(super) fn is_wanted(&self, token: Token) -> bool {
         self.get(token).is_some_and(|grant| grant.wanted)
     }
 
-    pub(super) fn is_subscribed(&self, token: &Token) -> bool {
+    pub(super) fn is_subscribed(&self, token: Token) -> bool {
         self.get(token).is_some_and(|grant| grant.phase == Phase::Subscribed)
     }
 
     /// Who is subscribed to a room.
     pub(super) fn subscribers(&self, room: &str) -> Vec<Token> {
         let tokens = self.rooms.get(room).into_iter().flatten();
-        tokens.filter(|token| self.get(token).is_some_and(Grant::is_subscribed)).cloned().collect()
+        tokens.filter(|token| self.get(**token).is_some_and(Grant::is_subscribed)).copied().collect()
     }
 
-    fn insert(&mut self, token: &Token, grant: Grant) {
-        self.rooms.entry(Arc::clone(&grant.room)).or_default().push(token.clone());
-        self.tokens.insert(token.clone(), grant);
+    fn insert(&mut self, token: Token, grant: Grant) {
+        self.rooms.entry(Arc::clone(&grant.room)).or_default().push(token);
+        self.tokens.insert(token, grant);
     }
 
-    fn remove(&mut self, token: &Token) -> Option<Grant> {
-        let grant = self.tokens.remove(token)?;
+    fn remove(&mut self, token: Token) -> Option<Grant> {
+        let grant = self.tokens.remove(&token)?;
         if let Some(tokens) = self.rooms.get_mut(&grant.room) {
-            tokens.retain(|each| each != token);
+            tokens.retain(|each| *each != token);
             if tokens.is_empty() {
                 self.rooms.remove(&grant.room);
             }
@@ -120,7 +122,7 @@ impl Grants {
     fn take_subscribe(&mut self, room: &str) -> Option<Token> {
         let fits = |asked: &Asked| match asked {
             Asked::Subscribe(token) => self.tokens.get(token).is_some_and(|grant| *grant.room == *room),
-            Asked::Unsubscribe(_) => false,
+            _ => false,
         };
         match self.asked.remove(self.asked.iter().position(fits)?) {
             Some(Asked::Subscribe(token)) => Some(token),
@@ -131,20 +133,17 @@ impl Grants {
 
 impl Client {
     /// A token has come.
-    pub(super) fn granted(&mut self, wish: Wish, text: &str) -> Result<Token, ChannelError<'static>> {
-        let token = Token::new(text);
-        if self.grants.get(&token).is_some() {
-            return Err(wish.error(Fault::Server, "Bad response from server: a token that was given before"));
-        }
+    pub(super) fn granted(&mut self, wish: Wish, text: &str) -> Token {
+        let token = Token(self.next_id());
         let room = wish.params.room(&wish.channel).into();
         let (waiting, current) = (VecDeque::new(), text.into());
         let grant = Grant { wish, room, current, phase: Phase::Fresh, wanted: false, waiting, tries: 0, timer: None };
-        self.grants.insert(&token, grant);
-        Ok(token)
+        self.grants.insert(token, grant);
+        token
     }
 
     /// It is to be subscribed, now or when there is a connection.
-    pub(super) fn want_subscription(&mut self, token: &Token) {
+    pub(super) fn want_subscription(&mut self, token: Token) {
         if let Some(grant) = self.grants.get_mut(token) {
             grant.wanted = true;
         }
@@ -152,7 +151,7 @@ impl Client {
     }
 
     /// The token is of no more use. When it was subscribed the Sidekick is told so.
-    pub(super) fn end_grant(&mut self, token: &Token) {
+    pub(super) fn end_grant(&mut self, token: Token) {
         let Some(mut grant) = self.grants.remove(token) else { return };
         self.timers.clear(&mut grant.timer);
         if grant.is_subscribed() && self.link.is_open() {
@@ -165,8 +164,8 @@ impl Client {
     }
 
     /// Does with a token what can be done with it now.
-    fn go_on(&mut self, token: &Token) {
-        let Some(grant) = self.grants.tokens.get_mut(token) else { return };
+    fn go_on(&mut self, token: Token) {
+        let Some(grant) = self.grants.tokens.get_mut(&token) else { return };
         if !self.link.is_open() {
             return;
         }
@@ -174,7 +173,7 @@ impl Client {
             Phase::Fresh if grant.wanted => {
                 grant.phase = Phase::Subscribing;
                 let current = grant.current.clone();
-                self.grants.asked.push_back(Asked::Subscribe(token.clone()));
+                self.grants.asked.push_back(Asked::Subscribe(token));
                 self.tell(&Incoming::Subscribe { token: (&*current).into() });
                 self.send_waiting(token);
             }
@@ -182,7 +181,7 @@ impl Client {
             Phase::Stale if grant.timer.is_none() => {
                 grant.phase = Phase::Renewing;
                 let wish = grant.wish.clone();
-                self.ask_again(token.clone(), wish);
+                self.ask_again(token, wish);
             }
             Phase::Stale | Phase::Renewing => {}
         }
@@ -190,9 +189,9 @@ impl Client {
 
     /// The Sidekick is reached (again).
     pub(super) fn subscribe_all(&mut self) {
-        let tokens: Vec<Token> = self.grants.tokens.keys().cloned().collect();
+        let tokens: Vec<Token> = self.grants.tokens.keys().copied().collect();
         for token in tokens {
-            self.go_on(&token);
+            self.go_on(token);
         }
     }
 
@@ -205,7 +204,7 @@ impl Client {
     }
 
     /// Another token has come, or not.
-    pub(super) fn renewed(&mut self, token: &Token, result: Result<String, ChannelError<'static>>) {
+    pub(super) fn renewed(&mut self, token: Token, result: Result<String, ChannelError<'static>>) {
         let Some(grant) = self.grants.get_mut(token) else { return };
         match result {
             Ok(text) => {
@@ -219,39 +218,39 @@ impl Client {
         }
     }
 
-    pub(super) fn renewal_due(&mut self, token: &Token) {
+    pub(super) fn renewal_due(&mut self, token: Token) {
         if let Some(grant) = self.grants.get_mut(token) {
             grant.timer = None;
             self.go_on(token);
         }
     }
 
-    fn renew_later(&mut self, token: &Token, error: ChannelError<'static>) {
-        let Some(grant) = self.grants.tokens.get_mut(token) else { return };
+    fn renew_later(&mut self, token: Token, error: ChannelError<'static>) {
+        let Some(grant) = self.grants.tokens.get_mut(&token) else { return };
         grant.phase = Phase::Stale;
         let delay = self.config.renew.delay(grant.tries, self.link.random());
         grant.tries = grant.tries.saturating_add(1);
         let Some(delay) = delay else { return self.give_up(token, error) };
-        self.timers.set(&mut grant.timer, self.now, delay, Due::Renew(token.clone()));
+        self.timers.set(&mut grant.timer, self.now, delay, Due::Renew(token));
         if let Some(timer) = grant.timer {
-            self.events.push_back(Event::Interrupted { token: token.clone(), error, retry_at: timer.at });
+            self.events.push_back(Event::Interrupted { token, error, retry_at: timer.at });
         }
     }
 
-    fn give_up(&mut self, token: &Token, error: ChannelError<'static>) {
+    fn give_up(&mut self, token: Token, error: ChannelError<'static>) {
         if let Some(grant) = self.grants.get_mut(token) {
             // The Sidekick knows nothing of it.
             grant.phase = Phase::Stale;
         }
         self.end_grant(token);
-        self.events.push_back(Event::Ended { token: token.clone(), error });
+        self.events.push_back(Event::Ended { token, error });
     }
 
     // --- what the Sidekick says ---
 
     pub(super) fn subscribed(&mut self, room: &str) {
         let Some(token) = self.grants.take_subscribe(room) else { return };
-        let Some(grant) = self.grants.get_mut(&token) else { return };
+        let Some(grant) = self.grants.get_mut(token) else { return };
         grant.phase = Phase::Subscribed;
         grant.tries = 0;
         self.events.push_back(Event::Subscribed { token });
@@ -264,13 +263,27 @@ impl Client {
         }
     }
 
-    /// The Sidekick refuses what it was asked first. Whether something was.
+    /// The Sidekick is asked to tell of resources, or to tell of them no more.
+    pub(super) fn asked_to_listen(&mut self, listen: bool) {
+        self.grants.asked.push_back(if listen { Asked::Listen } else { Asked::Unlisten });
+    }
+
+    /// It does.
+    pub(super) fn listens(&mut self, listen: bool) {
+        let fits = |asked: &Asked| matches!((asked, listen), (Asked::Listen, true) | (Asked::Unlisten, false));
+        if let Some(index) = self.grants.asked.iter().position(fits) {
+            self.grants.asked.remove(index);
+        }
+    }
+
+    /// The Sidekick refuses what it was asked first. Whether that is seen to.
     pub(super) fn first_refused(&mut self, error: &ChannelError<'static>) -> bool {
         match self.grants.asked.pop_front() {
-            Some(Asked::Subscribe(token)) => self.subscription_refused(&token, error),
+            Some(Asked::Subscribe(token)) => self.subscription_refused(token, error),
             // It was gone already, which is as good.
             Some(Asked::Unsubscribe(_)) => {}
-            None => return false,
+            // Too many resources: the application has to know that it will not hear of them.
+            Some(Asked::Listen | Asked::Unlisten) | None => return false,
         }
         true
     }
@@ -278,11 +291,11 @@ impl Client {
     /// The Sidekick refuses a subscription to that room, if one is asked for.
     pub(super) fn room_refused(&mut self, room: &str, error: &ChannelError<'static>) -> bool {
         let token = self.grants.take_subscribe(room);
-        token.map(|token| self.subscription_refused(&token, error)).is_some()
+        token.map(|token| self.subscription_refused(token, error)).is_some()
     }
 
     /// The token was used up or has expired: the first time another one is asked for at once.
-    fn subscription_refused(&mut self, token: &Token, error: &ChannelError<'static>) {
+    fn subscription_refused(&mut self, token: Token, error: &ChannelError<'static>) {
         let Some(grant) = self.grants.get_mut(token) else { return };
         grant.phase = Phase::Stale;
         if grant.tries == 0 {

@@ -182,7 +182,9 @@ impl Client {
                 bytes <= LISTEN_BYTES
             });
             let (now, later) = rest.split_at(fits.count().max(1));
-            self.tell(&message(now.iter().map(|resource| Cow::Borrowed(&**resource)).collect()));
+            let message = message(now.iter().map(|resource| Cow::Borrowed(&**resource)).collect());
+            self.asked_to_listen(matches!(message, Incoming::Listen { .. }));
+            self.tell(&message);
             rest = later;
         }
     }

@@ -43,12 +43,12 @@
 //! }
 //! assert_eq!(client.poll_event(), Some(Event::Online));
 //! let Some(Event::Connected { token, .. }) = client.poll_event() else { panic!() };
-//! client.subscribe(now, &token)?;
+//! client.subscribe(now, token)?;
 //! assert_eq!(client.poll_output(), Some(Output::Send(r#"{ "type": "subscribe", "token": "t1" }"#.into())));
 //!
 //! client.handle_message(now, r#"{ "type": "subscribed", "channel": "chat", "params": { "roomId": "room1" } }"#);
 //! client.handle_message(now, r#"{ "type": "message", "channel": "chat", "params": { "roomId": "room1" }, "data": "hi" }"#);
-//! assert_eq!(client.poll_event(), Some(Event::Subscribed { token: token.clone() }));
+//! assert_eq!(client.poll_event(), Some(Event::Subscribed { token }));
 //! let Some(Event::Message { data, .. }) = client.poll_event() else { panic!() };
 //! assert_eq!(data.parse::<String>()?, "hi");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -233,7 +233,7 @@ impl Client {
                 Due::Ping => self.ping_due(),
                 Due::Call(call) => self.call_timed_out(call),
                 Due::Send(send) => self.send_due(send),
-                Due::Renew(token) => self.renewal_due(&token),
+                Due::Renew(token) => self.renewal_due(token),
             }
         }
         self.settle();
@@ -304,7 +304,7 @@ impl Client {
     }
 
     /// Whether the channel's messages come now.
-    pub fn is_subscribed(&self, token: &Token) -> bool {
+    pub fn is_subscribed(&self, token: Token) -> bool {
         self.grants.is_subscribed(token)
     }
 
@@ -330,7 +330,7 @@ impl Client {
 }
 
 impl fmt::Debug for Client {
-    /// Nothing of tokens and messages, which are secrets.
+    /// Nothing of messages, which may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("link", &self.link)

@@ -30,9 +30,10 @@ impl Client {
             Outgoing::Error(error) => self.receive_error(&error.into_owned()),
             Outgoing::Listening { resources } => {
                 let resources: Vec<Box<str>> = resources.into_iter().map(Into::into).collect();
+                self.listens(true);
                 self.listening(&resources);
             }
-            Outgoing::Unlistening { .. } => {}
+            Outgoing::Unlistening { .. } => self.listens(false),
         }
     }
 

@@ -35,7 +35,7 @@ impl Sends {
 }
 
 impl Client {
-    pub(super) fn begin_send(&mut self, token: &Token, data: RawBuf) -> Result<SendId, CommandError> {
+    pub(super) fn begin_send(&mut self, token: Token, data: RawBuf) -> Result<SendId, CommandError> {
         let grant = self.grants.get(token).ok_or(CommandError::UnknownToken)?;
         let at_once = self.link.is_open() && grant.is_usable() && grant.waiting.is_empty();
         let (capacity, len, waiting) = (&self.config.capacity, data.as_str().len(), self.sends.waiting_bytes);
@@ -49,7 +49,7 @@ impl Client {
         let mut timer = None;
         self.timers.set(&mut timer, self.now, self.config.send_timeout, Due::Send(id));
         self.sends.waiting_bytes += len;
-        self.sends.open.insert(id, Pending { token: token.clone(), room, data: Some(data), timer });
+        self.sends.open.insert(id, Pending { token, room, data: Some(data), timer });
         if at_once {
             self.send_now(id);
         } else if let Some(grant) = self.grants.get_mut(token) {
@@ -59,7 +59,7 @@ impl Client {
     }
 
     /// Sends what waited for that token.
-    pub(super) fn send_waiting(&mut self, token: &Token) {
+    pub(super) fn send_waiting(&mut self, token: Token) {
         let Some(grant) = self.grants.get_mut(token) else { return };
         for id in std::mem::take(&mut grant.waiting) {
             self.send_now(id);
@@ -68,7 +68,7 @@ impl Client {
 
     fn send_now(&mut self, id: SendId) {
         let Some(pending) = self.sends.open.get_mut(&id) else { return };
-        let (Some(data), Some(grant)) = (pending.data.take(), self.grants.get(&pending.token)) else { return };
+        let (Some(data), Some(grant)) = (pending.data.take(), self.grants.get(pending.token)) else { return };
         self.sends.waiting_bytes -= data.as_str().len();
         let message = Incoming::Send {
             token: grant.current().to_owned().into(),
@@ -91,7 +91,7 @@ impl Client {
     pub(super) fn send_due(&mut self, id: SendId) {
         let Some(pending) = self.sends.open.get(&id) else { return };
         let was_sent = pending.data.is_none();
-        if !was_sent && let Some(grant) = self.grants.get_mut(&pending.token) {
+        if !was_sent && let Some(grant) = self.grants.get_mut(pending.token) {
             grant.waiting.retain(|waiting| *waiting != id);
         }
         self.end_send(id, if was_sent { Ok(()) } else { Err(SendError::Timeout) });

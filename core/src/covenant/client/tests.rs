@@ -154,14 +154,14 @@ impl World {
 
     fn subscribed(&mut self, text: &str) -> Token {
         let token = self.token(text);
-        self.client.subscribe(self.now, &token).unwrap();
+        self.client.subscribe(self.now, token).unwrap();
         assert_eq!(self.said(), format!(r#"{{ "type": "subscribe", "token": "{text}" }}"#));
         self.hear(SUBSCRIBED);
-        assert_eq!(self.event(), Event::Subscribed { token: token.clone() });
+        assert_eq!(self.event(), Event::Subscribed { token });
         token
     }
 
-    fn send(&mut self, token: &Token, text: &str) -> SendId {
+    fn send(&mut self, token: Token, text: &str) -> SendId {
         self.client.send::<Chat>(self.now, token, &Say { text: text.into() }).unwrap()
     }
 
@@ -196,7 +196,7 @@ fn error(channel: &str, params: &str, message: &str) -> String {
 fn what_it_says_is_what_the_original_says() {
     let mut world = World::online();
     let token = world.subscribed("t1");
-    let send = world.send(&token, "hello");
+    let send = world.send(token, "hello");
     let said = r#"{ "type": "send", "token": "t1", "channel": "chat", "params": { "roomId": "room1" }, "data": { "text": "hello" } }"#;
     assert_eq!(world.said(), said);
     let data = r#"{ "text": "hi" }"#;
@@ -204,18 +204,18 @@ fn what_it_says_is_what_the_original_says() {
         r#"{{ "type": "message", "channel": "chat", "params": {{ "roomId": "room1" }}, "data": {data} }}"#
     ));
     let Event::Message { token: of, data } = world.event() else { panic!() };
-    assert_eq!((of, data.parse()), (token.clone(), Ok(Say { text: "hi".into() })));
+    assert_eq!((of, data.parse()), (token, Ok(Say { text: "hi".into() })));
     world.wait(100);
     assert_eq!(world.event(), Event::Sent { send });
 
-    world.client.unsubscribe(world.now, &token).unwrap();
+    world.client.unsubscribe(world.now, token).unwrap();
     assert_eq!(world.said(), r#"{ "type": "unsubscribe", "token": "t1" }"#);
     world.hear(r#"{ "type": "message", "channel": "chat", "params": { "roomId": "room1" }, "data": 1 }"#);
     world.hear(r#"{ "type": "unsubscribed", "channel": "chat", "params": { "roomId": "room1" } }"#);
     world.quiet();
     assert_eq!(world.client.stats().unrouted, 1);
-    assert_eq!(world.client.unsubscribe(world.now, &token), Err(CommandError::UnknownToken));
-    assert_eq!(world.client.subscribe(world.now, &token), Err(CommandError::UnknownToken));
+    assert_eq!(world.client.unsubscribe(world.now, token), Err(CommandError::UnknownToken));
+    assert_eq!(world.client.subscribe(world.now, token), Err(CommandError::UnknownToken));
 }
 
 #[test]
@@ -249,10 +249,10 @@ fn why_it_was_not_let_in() {
 fn everything_waits_for_the_connection() {
     let mut world = World::new(|config| config);
     let token = world.token("t1");
-    world.client.subscribe(world.now, &token).unwrap();
-    assert_eq!(world.client.subscribe(world.now, &token), Err(CommandError::Subscribed));
+    world.client.subscribe(world.now, token).unwrap();
+    assert_eq!(world.client.subscribe(world.now, token), Err(CommandError::Subscribed));
     for text in ["1", "2"] {
-        world.send(&token, text);
+        world.send(token, text);
     }
     world.quiet();
     world.open();
@@ -267,18 +267,18 @@ fn what_waits_is_bounded_and_does_not_wait_for_ever() {
     let capacity = Capacity::default().with_buffered_bytes(40).with_send_bytes(100).with_tokens(2);
     let mut world = World::new(|config| config.with_capacity(capacity));
     let token = world.token("t1");
-    let (first, second) = (world.send(&token, "12345"), world.send(&token, "12345"));
+    let (first, second) = (world.send(token, "12345"), world.send(token, "12345"));
     let say = |text: &str| Say { text: text.into() };
-    assert_eq!(world.client.send::<Chat>(world.now, &token, &say("12345")), Err(CommandError::Full));
+    assert_eq!(world.client.send::<Chat>(world.now, token, &say("12345")), Err(CommandError::Full));
     let too_large = Err(CommandError::TooLarge { len: 214, max: 100 });
-    assert_eq!(world.client.send::<Chat>(world.now, &token, &say(&"x".repeat(200))), too_large);
-    assert_eq!(world.client.send::<Lobby>(world.now, &token, &say("")), Err(CommandError::WrongChannel));
+    assert_eq!(world.client.send::<Chat>(world.now, token, &say(&"x".repeat(200))), too_large);
+    assert_eq!(world.client.send::<Lobby>(world.now, token, &say("")), Err(CommandError::WrongChannel));
     world.wait(10_000);
     for send in [first, second] {
         assert_eq!(world.event(), Event::SendFailed { send, error: SendError::Timeout });
     }
-    let third = world.send(&token, "12345");
-    world.client.unsubscribe(world.now, &token).unwrap();
+    let third = world.send(token, "12345");
+    world.client.unsubscribe(world.now, token).unwrap();
     assert_eq!(world.event(), Event::SendFailed { send: third, error: SendError::Ended });
     assert_eq!(world.client.open_sends(), 0);
 
@@ -296,8 +296,8 @@ fn an_error_is_about_its_room_and_no_other() {
     world.asked();
     world.answer(call, r#"{ "channel": "lobby", "params": {}, "result": { "type": "OK", "token": "t2" } }"#);
     let Event::Connected { token: lobby, .. } = world.event() else { panic!() };
-    let chatting = world.send(&token, "error-client");
-    let other = world.client.send::<Lobby>(world.now, &lobby, &Say { text: "hi".into() }).unwrap();
+    let chatting = world.send(token, "error-client");
+    let other = world.client.send::<Lobby>(world.now, lobby, &Say { text: "hi".into() }).unwrap();
     world.said();
     world.said();
     world.hear(&error("chat", r#"{ "roomId": "room1" }"#, "client fault requested"));
@@ -315,13 +315,13 @@ fn an_error_is_about_its_room_and_no_other() {
 fn after_a_loss_subscriptions_are_made_again_with_other_tokens() {
     let mut world = World::online();
     let (used, fresh) = (world.subscribed("t1"), world.token("t2"));
-    let lost = world.send(&used, "on its way");
+    let lost = world.send(used, "on its way");
     world.said();
     world.lose();
     assert_eq!(world.event(), Event::SendFailed { send: lost, error: SendError::Lost });
-    assert!(!world.client.is_subscribed(&used));
-    world.send(&used, "later");
-    world.send(&fresh, "with a fresh token");
+    assert!(!world.client.is_subscribed(used));
+    world.send(used, "later");
+    world.send(fresh, "with a fresh token");
     world.quiet();
 
     world.come_back();
@@ -340,8 +340,8 @@ fn after_a_loss_subscriptions_are_made_again_with_other_tokens() {
     assert_eq!(world.said(), r#"{ "type": "subscribe", "token": "t3" }"#);
     assert!(world.said().contains(r#""token": "t3", "channel": "chat""#));
     world.hear(SUBSCRIBED);
-    assert_eq!(world.event(), Event::Subscribed { token: used.clone() });
-    world.client.unsubscribe(world.now, &used).unwrap();
+    assert_eq!(world.event(), Event::Subscribed { token: used });
+    world.client.unsubscribe(world.now, used).unwrap();
     assert_eq!(world.said(), r#"{ "type": "unsubscribe", "token": "t3" }"#);
 }
 
@@ -349,7 +349,7 @@ fn after_a_loss_subscriptions_are_made_again_with_other_tokens() {
 fn a_token_that_has_expired_is_renewed() {
     let mut world = World::online();
     let token = world.token("old");
-    world.client.subscribe(world.now, &token).unwrap();
+    world.client.subscribe(world.now, token).unwrap();
     world.said();
     let refusal = error("???unknown", "{}", "Inputted invalid token for subscription");
     world.hear(&refusal);
@@ -359,7 +359,7 @@ fn a_token_that_has_expired_is_renewed() {
     // If that does not help it is not tried without end in no time.
     world.hear(&refusal);
     let Event::Interrupted { token: of, retry_at, .. } = world.event() else { panic!() };
-    assert_eq!((of, retry_at - world.now), (token.clone(), Duration::from_secs(2)));
+    assert_eq!((of, retry_at - world.now), (token, Duration::from_secs(2)));
     world.quiet();
     world.wait(2000);
     let (id, ..) = world.asked();
@@ -378,15 +378,15 @@ fn a_server_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
     let (id, ..) = world.asked();
     world.client.handle_answer(world.now, id, Err(CallError::Unreachable));
     assert!(matches!(world.event(), Event::Interrupted { .. }));
-    let waiting = world.send(&token, "waits");
+    let waiting = world.send(token, "waits");
     world.wait(1000);
     let (id, ..) = world.asked();
     let refusal = r#"{ "channel": "chat", "params": { "roomId": "room1" }, "result": { "type": "ERROR", "error": { "channel": "chat", "params": { "roomId": "room1" }, "message": "Invalid token", "fault": "client" } } }"#;
     world.answer(id, refusal);
     assert_eq!(world.event(), Event::SendFailed { send: waiting, error: SendError::Ended });
     let Event::Ended { token: of, error } = world.event() else { panic!() };
-    assert_eq!((of, &*error.message), (token.clone(), "Invalid token"));
-    assert_eq!(world.client.subscribe(world.now, &token), Err(CommandError::UnknownToken));
+    assert_eq!((of, &*error.message), (token, "Invalid token"));
+    assert_eq!(world.client.subscribe(world.now, token), Err(CommandError::UnknownToken));
     world.quiet();
 }
 
@@ -519,6 +519,26 @@ fn a_remote_listener_follows_its_resources_and_comes_back() {
 }
 
 #[test]
+fn a_refusal_is_of_what_was_asked_first() {
+    let mut world = World::online();
+    world.client.listen::<Todos>(world.now, &(), true).unwrap();
+    let (id, ..) = world.asked();
+    world.answer(id, TODOS);
+    world.event();
+    assert!(world.said().contains("listen"));
+    let token = world.token("t1");
+    world.client.subscribe(world.now, token).unwrap();
+    world.said();
+    // Of the resources, not of the token.
+    world.hear(&error("???unknown", "{}", "Too many resources are listened to"));
+    let Event::Error { error } = world.event() else { panic!() };
+    assert_eq!(&*error.message, "Too many resources are listened to");
+    world.hear(SUBSCRIBED);
+    assert_eq!(world.event(), Event::Subscribed { token });
+    world.quiet();
+}
+
+#[test]
 fn without_a_sidekick() {
     let server = HttpClientToServer::new("http://a.test/api").unwrap();
     let client = Client::new(Config::new(server, EmptyClientToSidekick), [7; 32]);
@@ -526,9 +546,9 @@ fn without_a_sidekick() {
     world.client.open(world.now);
     world.quiet();
     let token = world.token("t1");
-    assert_eq!(world.client.subscribe(world.now, &token), Err(CommandError::NoSidekick));
+    assert_eq!(world.client.subscribe(world.now, token), Err(CommandError::NoSidekick));
     let say = Say { text: "x".into() };
-    assert_eq!(world.client.send::<Chat>(world.now, &token, &say), Err(CommandError::NoSidekick));
+    assert_eq!(world.client.send::<Chat>(world.now, token, &say), Err(CommandError::NoSidekick));
     world.client.listen::<Todos>(world.now, &(), true).unwrap();
     let (id, ..) = world.asked();
     world.answer(id, TODOS);
@@ -589,7 +609,7 @@ fn a_sidekick_that_says_nothing_is_pinged_and_left() {
     carry(&mut world, &mut far);
     assert_eq!(world.event(), Event::Online);
     let token = world.token("t1");
-    world.client.subscribe(world.now, &token).unwrap();
+    world.client.subscribe(world.now, token).unwrap();
     assert_eq!(carry(&mut world, &mut far), [r#"{ "type": "subscribe", "token": "t1" }"#]);
     // It is pinged, and answers.
     for _ in 0..3 {

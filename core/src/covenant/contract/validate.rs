@@ -49,27 +49,42 @@ impl std::error::Error for ValidationError {}
 
 /// Reads a value; `None` is one that was left out, as JavaScript leaves out what is `undefined`.
 pub(crate) fn validate<T: DeserializeOwned>(data: Option<Raw<'_>>) -> Result<T, ValidationError> {
-    match data {
-        Some(raw) => {
-            let mut deserializer = ion::Deserializer::new(raw.as_str(), ion::Bounds::default());
-            serde_path_to_error::deserialize(&mut deserializer).map_err(explain)
-        }
-        None => serde_path_to_error::deserialize(Missing).map_err(explain),
-    }
+    let Some(raw) = data else { return serde_path_to_error::deserialize(Missing).map_err(explain) };
+    raw.parse().map_err(|error| locate::<T>(raw).unwrap_or_else(|| explain_text("", &error.to_string())))
 }
 
-/// The path that was reached, and the error without its place in the text, which says nothing to whoever sent a value.
+/// Reads once more what could not be read, for where that is. Following the way takes much stack for each level, so that what
+/// lies deeper than anybody will look for a mistake stays without a place.
+fn locate<T: DeserializeOwned>(raw: Raw<'_>) -> Option<ValidationError> {
+    let mut deserializer = ion::Deserializer::new(raw.as_str(), ion::Bounds::default().depth(LOCATED));
+    let error = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
+    let too_deep = matches!(error.inner().kind(), ion::ErrorKind::TooDeep { .. });
+    (!too_deep).then(|| explain(error))
+}
+
+/// How deep mistakes are located.
+const LOCATED: usize = 32;
+
+/// The path that was reached, and what is wrong there.
 pub(super) fn explain<E: fmt::Display>(error: serde_path_to_error::Error<E>) -> ValidationError {
-    let mut path: Vec<String> = error.path().iter().filter_map(part).collect();
-    let text = error.into_inner().to_string();
+    let path: Vec<String> = error.path().iter().filter_map(part).collect();
+    explain_text(&path.join(","), &error.into_inner().to_string())
+}
+
+/// The error without its place in the text, which says nothing to whoever sent a value, and with the name of a missing field
+/// where it belongs: serde says so of the struct that lacks it.
+fn explain_text(path: &str, text: &str) -> ValidationError {
     let text = match text.rsplit_once(" at position ") {
         Some((text, at)) if at.bytes().all(|byte| byte.is_ascii_digit()) => text,
-        _ => &text,
+        _ => text,
     };
-    // serde says so of the struct that lacks it.
-    let field = text.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-    path.extend(field.map(str::to_owned));
-    ValidationError::new(path.join(","), field.map_or(text, |_| "missing field"))
+    match text.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        Some(field) => {
+            let comma = if path.is_empty() { "" } else { "," };
+            ValidationError::new(format!("{path}{comma}{field}"), "missing field")
+        }
+        None => ValidationError::new(path, text),
+    }
 }
 
 fn part(segment: &serde_path_to_error::Segment) -> Option<String> {

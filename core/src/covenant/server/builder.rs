@@ -1,6 +1,6 @@
 //! Making a server.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
@@ -179,8 +179,8 @@ impl<S: 'static, X: 'static, D: 'static> Builder<S, X, D> {
             secret: self.secret,
             sidekick: Box::new(sidekick),
             generators: Generators { context: self.context, derivation: self.derivation },
-            channels: HashMap::new(),
-            procedures: HashMap::new(),
+            channels: BTreeMap::new(),
+            procedures: BTreeMap::new(),
             on_incident: self.on_incident,
             jobs: Jobs::new(self.config.call_timeout),
             later: Later::default(),

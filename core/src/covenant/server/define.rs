@@ -8,7 +8,6 @@ use super::scope::{Call, Connecting, Done, Headers, Message, Origin, Scope};
 use crate::covenant::contract::{Channel, Fault, Kind, Params, Procedure, ValidationError, validate};
 use crate::http::Request;
 use crate::hub::panic_text;
-use crate::quietly;
 use crate::wire::ion::{Raw, RawBuf};
 
 /// The handlers of a channel.
@@ -103,7 +102,7 @@ impl<S: 'static, X: 'static, D: 'static> ProcedureDefinition<S, X, D> {
 pub(super) fn guard<T>(handler: impl FnOnce() -> Result<T, Failed>) -> Result<T, Failed> {
     catch_unwind(AssertUnwindSafe(handler)).unwrap_or_else(|panic| {
         let text = panic_text(&*panic).to_owned();
-        quietly(|| drop(panic));
+        crate::quietly(|| drop(panic));
         Err(Failed::Thrown(text))
     })
 }

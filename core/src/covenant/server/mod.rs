@@ -110,7 +110,7 @@ mod requests;
 mod scope;
 mod words;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 pub use self::builder::{Builder, Config, NoSeed};
@@ -142,8 +142,8 @@ pub struct Server<S = (), X = (), D = ()> {
     secret: Option<Secret>,
     sidekick: Box<dyn ServerToSidekick>,
     generators: Generators<S, X, D>,
-    channels: HashMap<&'static str, ChannelDefinition<S>>,
-    procedures: HashMap<&'static str, ProcedureDefinition<S, X, D>>,
+    channels: BTreeMap<&'static str, ChannelDefinition<S>>,
+    procedures: BTreeMap<&'static str, ProcedureDefinition<S, X, D>>,
     on_incident: Option<Box<OnIncident>>,
     jobs: Jobs<Then>,
     later: Later,

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use chanson_core::covenant::sidekick::{self, Config, Sidekick};
 use chanson_core::hub::Builder;
+use chanson_core::log::Level;
 use chanson_core::{Capacity, Hub, endpoint, session};
 use chanson_mio::Server;
 
@@ -102,7 +103,11 @@ fn hub(flags: &Flags) -> Builder<Sidekick> {
         .capacity(capacity)
         .mount(sidekick::mount("/socket").max_message(flags.max_message))
         .on_request(sidekick::handle_request)
-        .on_fault(|fault| eprintln!("{} {}: {}", fault.event, fault.place, fault.text))
+        .on_log(|record| {
+            if record.level <= Level::Warn {
+                eprintln!("{record}");
+            }
+        })
 }
 
 fn config(flags: &Flags) -> chanson_mio::Config {

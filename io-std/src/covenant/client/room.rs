@@ -26,8 +26,8 @@ impl<C: Channel> Room<C> {
     }
 
     /// What it is called in events.
-    pub const fn token(&self) -> &Token {
-        &self.token
+    pub const fn token(&self) -> Token {
+        self.token
     }
 
     /// Has `callback` called with each message of the room, on the client's thread, from when the Sidekick has confirmed it;
@@ -41,7 +41,7 @@ impl<C: Channel> Room<C> {
         mut callback: impl FnMut(Result<C::ServerMessage, Error>) + Send + 'static,
     ) -> Result<(), BeginError> {
         let callback = Arc::new(Mutex::new(move |data: RawBuf| callback(data.parse())));
-        let begun = self.shared.with_core(|state, now| state.subscribe(now, &self.token, callback));
+        let begun = self.shared.with_core(|state, now| state.subscribe(now, self.token, callback));
         Ok(begun.ok_or(BeginError::Ended)??)
     }
 
@@ -49,12 +49,12 @@ impl<C: Channel> Room<C> {
     /// was done before.
     pub fn unsubscribe(&self) {
         // What the callback holds may be anything, so it goes when nothing is locked.
-        drop(self.shared.with_core(|state, now| state.unsubscribe(now, &self.token)));
+        drop(self.shared.with_core(|state, now| state.unsubscribe(now, self.token)));
     }
 
     /// Whether the room's messages come now.
     pub fn is_subscribed(&self) -> bool {
-        self.shared.lock().core.is_subscribed(&self.token)
+        self.shared.lock().core.is_subscribed(self.token)
     }
 
     /// Sends a message, and waits whether anything is said against it: for `Config::error_window`, from when it was sent.
@@ -67,7 +67,7 @@ impl<C: Channel> Room<C> {
         }
         let (waiter, end) = bounded(1);
         let sent = self.shared.with_core(|state, now| {
-            let send = state.core.send::<C>(now, &self.token, message)?;
+            let send = state.core.send::<C>(now, self.token, message)?;
             state.await_sent(send, waiter);
             Ok::<_, CommandError>(())
         });
@@ -80,7 +80,7 @@ impl<C: Channel> Room<C> {
     /// # Errors
     /// What is known at once: `Full`, `TooLarge`, `UnknownToken`, ….
     pub fn post(&self, message: &C::ClientMessage) -> Result<(), BeginError> {
-        let sent = self.shared.with_core(|state, now| state.core.send::<C>(now, &self.token, message));
+        let sent = self.shared.with_core(|state, now| state.core.send::<C>(now, self.token, message));
         sent.ok_or(BeginError::Ended)??;
         Ok(())
     }
@@ -88,7 +88,7 @@ impl<C: Channel> Room<C> {
 
 impl<C> Clone for Room<C> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), token: self.token.clone(), of: self.of }
+        Self { shared: Arc::clone(&self.shared), token: self.token, of: self.of }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the application's threads and the client's own have in common.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -35,7 +35,7 @@ pub(super) struct State {
     connects: BTreeMap<CallId, Sender<Result<Token, ChannelError<'static>>>>,
     calls: BTreeMap<CallId, Sender<Result<Returned, ProcedureError>>>,
     sends: BTreeMap<SendId, Sender<Result<(), SendError>>>,
-    rooms: HashMap<Token, OnMessage>,
+    rooms: BTreeMap<Token, OnMessage>,
     listeners: BTreeMap<ListenId, OnFetched>,
     on_event: Option<OnEvent>,
     /// Whether nothing is to be begun any more.
@@ -61,7 +61,7 @@ impl Shared {
             connects: BTreeMap::new(),
             calls: BTreeMap::new(),
             sends: BTreeMap::new(),
-            rooms: HashMap::new(),
+            rooms: BTreeMap::new(),
             listeners: BTreeMap::new(),
             on_event: None,
             ending: false,
@@ -188,15 +188,15 @@ impl State {
         self.sends.insert(send, waiter);
     }
 
-    pub(super) fn subscribe(&mut self, now: Instant, token: &Token, callback: OnMessage) -> Result<(), CommandError> {
+    pub(super) fn subscribe(&mut self, now: Instant, token: Token, callback: OnMessage) -> Result<(), CommandError> {
         self.core.subscribe(now, token)?;
-        self.rooms.insert(token.clone(), callback);
+        self.rooms.insert(token, callback);
         Ok(())
     }
 
     /// Gives the callback, which is to be dropped when nothing is locked.
-    pub(super) fn unsubscribe(&mut self, now: Instant, token: &Token) -> (Option<OnMessage>, Result<(), CommandError>) {
-        (self.rooms.remove(token), self.core.unsubscribe(now, token))
+    pub(super) fn unsubscribe(&mut self, now: Instant, token: Token) -> (Option<OnMessage>, Result<(), CommandError>) {
+        (self.rooms.remove(&token), self.core.unsubscribe(now, token))
     }
 
     pub(super) fn listen(&mut self, listen: ListenId, callback: OnFetched) {

@@ -1,0 +1,65 @@
+//! Broadcasts in a row to the same receivers go out as one piece: what a receiver costs is then paid once for all of them.
+
+use super::sessions::Sessions;
+use crate::frame::Frame;
+use crate::id::ConnId;
+
+/// Frames that all go to the same connections, and wait for more of the kind until the turn of whoever sends them ends.
+#[derive(Default)]
+pub(super) struct Run {
+    to: Vec<ConnId>,
+    /// Where the connection is whose bytes are being read, if it is one of them: it has got its frames already, for what its
+    /// session says by itself (the answer to a close frame) has to stand behind them.
+    served: Option<usize>,
+    frames: Vec<Frame>,
+    bytes: usize,
+}
+
+impl Run {
+    /// Sends a frame to all of `to`, now or with others that follow. `current` is the connection whose bytes are being read.
+    pub(super) fn add(&mut self, sessions: &mut Sessions, current: Option<ConnId>, to: &[ConnId], frame: &Frame) {
+        if let [one] = to {
+            self.flush(sessions);
+            return sessions.queue(*one, frame);
+        }
+        let fits = self.bytes + frame.bytes().len() <= MAX_BYTES;
+        if self.frames.is_empty() || !fits || self.to != to {
+            self.flush(sessions);
+            self.to.extend_from_slice(to);
+            self.served = current.and_then(|current| to.iter().position(|conn| *conn == current));
+        }
+        if let Some(served) = self.served {
+            sessions.queue(to[served], frame);
+        }
+        self.bytes += frame.bytes().len();
+        self.frames.push(frame.clone());
+    }
+
+    /// Sends what waits.
+    pub(super) fn flush(&mut self, sessions: &mut Sessions) {
+        match &*self.frames {
+            [] => return,
+            [frame] => self.others().for_each(|conn| sessions.queue(conn, frame)),
+            frames => {
+                let all = Frame::concat(frames);
+                self.others().for_each(|conn| sessions.queue_all(conn, &all, frames));
+            }
+        }
+        self.to.clear();
+        self.frames.clear();
+        (self.bytes, self.served) = (0, None);
+    }
+
+    /// All receivers that have not got the frames yet.
+    fn others(&self) -> impl Iterator<Item = ConnId> {
+        let (before, behind) = match self.served {
+            Some(at) => (&self.to[..at], &self.to[at + 1..]),
+            None => (&*self.to, &[][..]),
+        };
+        before.iter().chain(behind).copied()
+    }
+}
+
+/// A run has no more bytes than this, unless it is a single frame: what a peer that does not read is owed is dropped by whole
+/// runs once part of one has left.
+const MAX_BYTES: usize = 64 << 10;
