@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
+mod covenant;
 mod openssl;
 mod ours;
 mod recorded;
