@@ -2,12 +2,17 @@
 
 mod world;
 
-use std::ffi::{CString, c_void};
-use std::ptr::{null, null_mut};
-use std::time::{Duration, Instant};
+use std::ptr::null_mut;
+#[cfg(feature = "tls")]
+use std::{
+    ffi::{CString, c_void},
+    ptr::null,
+    time::{Duration, Instant},
+};
 
 use chanson::chanson_code::*;
 use chanson::*;
+#[cfg(feature = "tls")]
 use world::*;
 
 #[cfg(not(feature = "tls"))]

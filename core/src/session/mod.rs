@@ -60,8 +60,6 @@ pub struct Session {
     decoder: Decoder,
     /// What is between the machine's bytes and the wire, if anything is.
     tls: Option<Box<tls::Stream>>,
-    /// With TLS, when all is over: until when the peer may take that it is.
-    parting: Option<Instant>,
 }
 
 /// What has come. Borrows the session until the next call on it.
@@ -96,7 +94,7 @@ impl Session {
     pub fn server(now: Instant, config: &Arc<Config>) -> Self {
         // How long a message may be is said by `upgrade`; no frame is read before.
         let decoder = Decoder::new(Role::Server, 0);
-        Self { machine: Machine::new(now, config), input: Input::default(), decoder, tls: None, parting: None }
+        Self { machine: Machine::new(now, config), input: Input::default(), decoder, tls: None }
     }
 
     /// A connection that we opened: asks for an upgrade, which waits in [`pending`](Self::pending). The time for its
@@ -121,13 +119,7 @@ impl Session {
     /// ```
     pub fn client(now: Instant, config: &Arc<Config>, upgrade: Upgrade, max_message: usize, seed: [u8; 32]) -> Self {
         let decoder = Decoder::new(Role::Client, max_message);
-        Self {
-            machine: Machine::client(now, config, upgrade, seed),
-            input: Input::default(),
-            decoder,
-            tls: None,
-            parting: None,
-        }
+        Self { machine: Machine::client(now, config, upgrade, seed), input: Input::default(), decoder, tls: None }
     }
 
     /// Bytes came from the peer.

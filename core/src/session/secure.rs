@@ -87,19 +87,19 @@ impl Session {
     pub(super) fn part(&mut self) {
         let until = self.machine.close_by();
         let Some(tls) = self.tls.as_mut().filter(|_| matches!(self.machine.phase, Phase::Finished)) else { return };
-        if self.parting.is_none() {
-            self.parting = Some(until);
+        if tls.begin_to_part(until) {
             if tls.is_owed() { tls.cut() } else { tls.close() }
         }
     }
 
     pub(super) fn parting_deadline(&self) -> Option<Instant> {
-        self.parting.filter(|_| !self.is_finished())
+        self.tls.as_ref().and_then(|tls| tls.parting()).filter(|_| !self.is_finished())
     }
 
     pub(super) fn parting_timed_out(&mut self) {
-        if let (Some(tls), Some(until)) = (&mut self.tls, self.parting)
-            && until <= self.machine.now()
+        let now = self.machine.now();
+        if let Some(tls) = &mut self.tls
+            && tls.parting().is_some_and(|until| until <= now)
         {
             tls.cut();
         }

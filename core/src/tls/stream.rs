@@ -7,6 +7,7 @@ use rustls::{CertificateError, Connection, Error};
 
 use crate::error::TlsError;
 use crate::http::{Persistence, Response};
+use crate::time::Instant;
 
 /// One end of a TLS connection, before its handshake; made by [`Acceptor::accept`](super::Acceptor::accept) or
 /// [`Connector::connect`](super::Connector::connect) for [`Session::with_tls`](crate::session::Session::with_tls).
@@ -26,6 +27,8 @@ pub struct Stream {
     peer_closed: bool,
     /// Whether the transport's end behind that was seen.
     end_taken: bool,
+    /// When all else is over: until when the peer may take that it is.
+    parting: Option<Instant>,
     /// Nothing more is sent.
     cut: bool,
     failed: bool,
@@ -43,6 +46,7 @@ impl Stream {
             closed: false,
             peer_closed: false,
             end_taken: false,
+            parting: None,
             cut: false,
             failed: false,
         };
@@ -177,6 +181,17 @@ impl Stream {
     /// Whether bytes of the session's are encrypted and have not all left.
     pub(crate) const fn is_owed(&self) -> bool {
         self.told < self.sealed
+    }
+
+    /// All else is over; the peer has time until then to take that it is. Whether that is news.
+    pub(crate) fn begin_to_part(&mut self, until: Instant) -> bool {
+        let news = self.parting.is_none();
+        self.parting.get_or_insert(until);
+        news
+    }
+
+    pub(crate) const fn parting(&self) -> Option<Instant> {
+        self.parting
     }
 
     pub(crate) fn is_handshaking(&self) -> bool {
