@@ -91,6 +91,8 @@ pub enum PeerError {
     Protocol(&'static str),
     /// Text that is not UTF-8 (1007).
     InvalidUtf8,
+    /// A compressed message that cannot be inflated: corrupt, or not whole (1007).
+    BadCompression,
     /// A message longer than the mount allows (1009).
     TooBig {
         /// The bound, in bytes.
@@ -117,7 +119,7 @@ impl PeerError {
             Self::Protocol(_) | Self::BadRequest(_) | Self::HandshakeTimeout => 1002,
             // No close frame is sent, but that is the code for it (RFC 6455 §7.4.1).
             Self::Tls(_) => 1015,
-            Self::InvalidUtf8 => 1007,
+            Self::InvalidUtf8 | Self::BadCompression => 1007,
             Self::RateLimited | Self::TooManyOffences => 1008,
             Self::TooBig { .. } => 1009,
             Self::Undecodable(_) => 1011,
@@ -129,6 +131,7 @@ impl PeerError {
         match self {
             Self::Protocol(text) | Self::Undecodable(text) => text,
             Self::InvalidUtf8 => "invalid utf-8",
+            Self::BadCompression => "invalid compressed data",
             Self::TooBig { .. } => "message too big",
             Self::RateLimited => "rate limited",
             Self::BadRequest(_) => "bad request",
@@ -225,7 +228,7 @@ pub enum HandshakeError {
     Accept,
     /// A subprotocol that was not offered, or none where some were.
     Protocol,
-    /// An extension that was not offered.
+    /// An extension that was not offered, or parameters that do not answer the offer.
     Extension,
 }
 

@@ -68,6 +68,16 @@ impl Frame {
         Self { bytes: pieces.concat().into(), header: 0, text: false, reserved: false }
     }
 
+    /// The message inside, as bytes.
+    pub(crate) fn payload(&self) -> (Kind, &[u8]) {
+        (if self.text { Kind::Text } else { Kind::Binary }, &self.bytes[usize::from(self.header)..])
+    }
+
+    /// Whether the other is a clone of this one.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.bytes, &other.bytes)
+    }
+
     /// Whether room is kept for it beyond the bound of a queue (replies to heartbeats).
     pub(crate) const fn is_reserved(&self) -> bool {
         self.reserved
@@ -92,6 +102,16 @@ pub(crate) enum Kind {
     Binary,
 }
 
+impl Kind {
+    /// How a frame says so.
+    pub(crate) const fn opcode(self) -> Data {
+        match self {
+            Self::Text => Data::Text,
+            Self::Binary => Data::Binary,
+        }
+    }
+}
+
 /// Room that frames are built in, used again for each: a finished frame costs one allocation of just its size.
 #[derive(Debug, Default)]
 pub(crate) struct FrameBuf {
@@ -108,11 +128,7 @@ impl FrameBuf {
 
     /// Puts the header before the message and hands the frame out.
     pub(crate) fn finish(&mut self, kind: Kind) -> Frame {
-        let opcode = match kind {
-            Kind::Text => Data::Text,
-            Kind::Binary => Data::Binary,
-        };
-        let header = FrameHeader { opcode: OpCode::Data(opcode), ..FrameHeader::default() };
+        let header = FrameHeader { opcode: OpCode::Data(kind.opcode()), ..FrameHeader::default() };
         let len = (self.bytes.len() - MAX_HEADER) as u64;
         let size = header.len(len);
         let start = MAX_HEADER - size;

@@ -55,8 +55,10 @@
 //! - A handler that fails or panics ends its join, nothing else. (Panics have to unwind for that; each still runs the
 //!   program's panic hook.)
 //!
+//! The feature `deflate`, off by default, compresses messages (see [`deflate`]) and is the only one that needs zlib.
+//!
 //! A module imports only from those below it: `covenant`, `memory`, `driver`, `client`, `endpoint`, `hub`, then what handlers
-//! see (`channel`, `socket`, `connect`, `raw`), `state` (the tables), `pubsub`, `presence`, `session`, the wire
+//! see (`channel`, `socket`, `connect`, `raw`), `state` (the tables), `pubsub`, `presence`, `session`, `deflate`, the wire
 //! formats (`wire`, `http`, `ws`), and the ground (`topic`, `payload`, `frame`, `time`, `error`).
 #![warn(missing_debug_implementations)]
 #![forbid(unsafe_code)]
@@ -65,6 +67,7 @@ mod channel;
 pub mod client;
 mod connect;
 pub mod covenant;
+pub mod deflate;
 pub mod driver;
 pub mod endpoint;
 pub mod error;

@@ -90,6 +90,10 @@ static bool accept_some(void) {
         if (fd < 0) return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
         unblock(fd);
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+#ifdef TCP_USER_TIMEOUT /* a peer that is gone without a word is given up, whatever it is owed */
+        unsigned gone_after_ms = 60000;
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone_after_ms, sizeof gone_after_ms);
+#endif
         bool named = getnameinfo((struct sockaddr *)&address, len, host, sizeof host, service, sizeof service,
                                  NI_NUMERICHOST | NI_NUMERICSERV) == 0;
         snprintf(peer, sizeof peer, strchr(host, ':') ? "[%s]:%s" : "%s:%s", named ? host : "", named ? service : "");

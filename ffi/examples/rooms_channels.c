@@ -406,7 +406,8 @@ chanson_builder *rooms_builder(const struct options *options, struct due *due) {
                                  channel(builder, "notifications", NULL, NULL, notifications, due),
                                  channel(builder, "presence:*", join_presence, NULL, presence, due)};
 
-    static const char *const paths[] = {"/socket", "/short", "/limited", "/small", "/auth", "/strict", "/echo"};
+    static const char *const paths[] = {"/socket", "/short", "/limited", "/small", "/auth", "/strict", "/echo", "/deflate",
+                                        "/deflate-takeover", "/echo-deflate", "/echo-deflate-takeover"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         uint32_t number;
         chanson_mount_config mount = chanson_mount_config_default();
@@ -423,7 +424,10 @@ chanson_builder *rooms_builder(const struct options *options, struct due *due) {
         if (strcmp(paths[i], "/small") == 0) mount.max_message = 1024;
         if (strcmp(paths[i], "/auth") == 0) mount.on_connect = admit_with_token;
         if (strcmp(paths[i], "/strict") == 0) mount.origins = "localhost";
-        if (strcmp(paths[i], "/echo") == 0) {
+        mount.deflate = strstr(paths[i], "deflate") != NULL;
+        mount.deflate_takeover = strstr(paths[i], "takeover") != NULL;
+        if (mount.deflate_takeover || strstr(paths[i], "echo-deflate")) mount.deflate_threshold = 0;
+        if (strncmp(paths[i], "/echo", 5) == 0) {
             mount.raw = true;
             mount.max_message = 16 << 20;
             mount.on_message = echo_raw;

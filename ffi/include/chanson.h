@@ -550,6 +550,16 @@ typedef struct chanson_mount_config {
     chanson_on_close on_close;
     // Comes with each of them.
     void *user;
+    // Whether messages are compressed for clients that offer permessage-deflate (RFC 7692): a broadcast once, however many get
+    // it. `CHANSON_ERR_NOT_ALLOWED` in a library that was built without.
+    bool deflate;
+    // Whether messages, in both directions, may refer to earlier ones (context takeover): shorter, but each connection then
+    // has a compression and up to 64 KiB of its own.
+    bool deflate_takeover;
+    // 1 (fast) to 9 (short). 6.
+    uint8_t deflate_level;
+    // Messages of fewer bytes are sent as they are. 256.
+    size_t deflate_threshold;
 } chanson_mount_config;
 
 // A request to join. Borrowed until the callback returns; later versions may add fields at its end.
@@ -809,14 +819,6 @@ typedef struct chanson_session {
     uint64_t conn;
 } chanson_session;
 
-// Bytes to be sent. On POSIX systems an array of these is laid out as one of `struct iovec`: hand it to `writev` as it is.
-typedef struct chanson_iovec {
-    // The bytes.
-    const void *data;
-    // How many.
-    size_t len;
-} chanson_iovec;
-
 // What the host has to do: what `chanson_hub_poll_output` says, and `chanson_hub_open`. Set `size` to
 // `sizeof(chanson_output)` once; everything else is written by the library, and what it points to is borrowed until the next
 // call on the hub.
@@ -914,6 +916,36 @@ typedef struct chanson_stats {
     uint64_t commands;
     // Server: commands among them that came to nothing: the ticket was dead, the connection gone.
     uint64_t failed_commands;
+    // Connections that ended, whoever ended them.
+    uint64_t closed;
+    // Connections closed for a frame that RFC 6455 forbids, or text that is not UTF-8.
+    uint64_t protocol_errors;
+    // Connections closed for a message that was too big.
+    uint64_t too_big;
+    // Connections closed for an HTTP request that could not be read.
+    uint64_t bad_requests;
+    // Connections closed since no request came in time.
+    uint64_t handshake_timeouts;
+    // Connections closed for offences in a row.
+    uint64_t offenders;
+    // Endpoint: bytes that came.
+    uint64_t bytes_in;
+    // Endpoint: bytes that have left.
+    uint64_t bytes_out;
+    // Endpoint: the most bytes that ever waited to be sent, all connections together.
+    size_t most_queued_bytes;
+    // Endpoint: the most that ever waited for one connection.
+    size_t most_queued_bytes_of_one;
+    // Endpoint: messages that were compressed; a broadcast counts once.
+    uint64_t compressions;
+    // Endpoint: bytes that compression saved, over all receivers.
+    uint64_t bytes_saved;
+    // Server: turns of the loop.
+    uint64_t turns;
+    // Server: how long they took without waiting, all together, in microseconds.
+    uint64_t busy_us;
+    // Server: how long the longest of them took, in microseconds.
+    uint64_t longest_turn_us;
 } chanson_stats;
 
 // How a server treats its sockets. Begin with `chanson_server_config_default`.
@@ -933,6 +965,14 @@ typedef struct chanson_server_config {
     // Commands of remotes carried out in one turn. 256.
     size_t commands_per_turn;
 } chanson_server_config;
+
+// Bytes to be sent. On POSIX systems an array of these is laid out as one of `struct iovec`: hand it to `writev` as it is.
+typedef struct chanson_iovec {
+    // The bytes.
+    const void *data;
+    // How many.
+    size_t len;
+} chanson_iovec;
 
 // A certificate chain, the server's own certificate first, and its private key (not encrypted), in PEM.
 typedef struct chanson_identity {
@@ -1303,53 +1343,6 @@ chanson_code chanson_endpoint_poll_timeout(struct chanson_endpoint *endpoint, ui
 chanson_code chanson_endpoint_poll_writable(struct chanson_endpoint *endpoint,
                                             struct chanson_session *session);
 
-// Bytes came. They are used up or copied.
-chanson_code chanson_session_bytes(struct chanson_session session, uint64_t now_ms, const void *data, size_t len);
-
-// The peer sends no more; call it again when sending fails too.
-chanson_code chanson_session_eof(struct chanson_session session, uint64_t now_ms);
-
-// The transport is gone, whoever shut it down; so is the session.
-chanson_code chanson_session_close(struct chanson_session session, uint64_t now_ms);
-
-// The next bytes to send, in one piece: `*data` and `*len`, lent until the next call on the endpoint. Nought when nothing
-// waits. Say how many have left by `chanson_session_advance`.
-chanson_code chanson_session_pending(struct chanson_session session,
-                                     const void **data,
-                                     size_t *len);
-
-// All bytes to send, piece by piece and in order, `max` pieces at most: `*count` were written to `iov`. What they point to is
-// lent until the next call on the endpoint, and shared with other connections: read it only. For one `writev` a turn.
-chanson_code chanson_session_pending_iov(struct chanson_session session,
-                                         struct chanson_iovec *iov,
-                                         size_t max,
-                                         size_t *count);
-
-// `sent` of the pending bytes have left.
-chanson_code chanson_session_advance(struct chanson_session session, uint64_t now_ms, size_t sent);
-
-// The next `len` pending bytes were handed to somebody who will send them (another thread, IOCP, io_uring): they stay pending,
-// as they are and where they are, until `chanson_session_advance` says that they have left.
-chanson_code chanson_session_commit(struct chanson_session session,
-                                    size_t len);
-
-// Whether all is said on this connection: shut its transport down, then `chanson_session_close`. True for a session that is
-// none (any more).
-bool chanson_session_is_finished(struct chanson_session session);
-
-// Whether nothing more will be sent though the peer's end is still waited for: a host may shut its sending side down, which
-// spares the peer from waiting.
-bool chanson_session_is_done_sending(struct chanson_session session);
-
-// Whether to read from this connection. Not while an earlier request of it waits for its answer and enough lies behind it.
-bool chanson_session_wants_bytes(struct chanson_session session);
-
-// What the host keeps with this connection; NULL for a session that is none (any more).
-void *chanson_session_user(struct chanson_session session);
-
-// Keeps something else with this connection.
-chanson_code chanson_session_set_user(struct chanson_session session, void *user);
-
 // Why the last call on this request was refused; NUL-terminated, good until the next call on it.
 const char *chanson_http_error(const struct chanson_http *http);
 
@@ -1601,6 +1594,53 @@ chanson_code chanson_server_shutdown(struct chanson_server *server);
 // Whether it has ended: nothing more comes of polling it. True for a server that is none.
 bool chanson_server_is_finished(const struct chanson_server *server);
 
+// Bytes came. They are used up or copied.
+chanson_code chanson_session_bytes(struct chanson_session session, uint64_t now_ms, const void *data, size_t len);
+
+// The peer sends no more; call it again when sending fails too.
+chanson_code chanson_session_eof(struct chanson_session session, uint64_t now_ms);
+
+// The transport is gone, whoever shut it down; so is the session.
+chanson_code chanson_session_close(struct chanson_session session, uint64_t now_ms);
+
+// The next bytes to send, in one piece: `*data` and `*len`, lent until the next call on the endpoint. Nought when nothing
+// waits. Say how many have left by `chanson_session_advance`.
+chanson_code chanson_session_pending(struct chanson_session session,
+                                     const void **data,
+                                     size_t *len);
+
+// All bytes to send, piece by piece and in order, `max` pieces at most: `*count` were written to `iov`. What they point to is
+// lent until the next call on the endpoint, and shared with other connections: read it only. For one `writev` a turn.
+chanson_code chanson_session_pending_iov(struct chanson_session session,
+                                         struct chanson_iovec *iov,
+                                         size_t max,
+                                         size_t *count);
+
+// `sent` of the pending bytes have left.
+chanson_code chanson_session_advance(struct chanson_session session, uint64_t now_ms, size_t sent);
+
+// The next `len` pending bytes were handed to somebody who will send them (another thread, IOCP, io_uring): they stay pending,
+// as they are and where they are, until `chanson_session_advance` says that they have left.
+chanson_code chanson_session_commit(struct chanson_session session,
+                                    size_t len);
+
+// Whether all is said on this connection: shut its transport down, then `chanson_session_close`. True for a session that is
+// none (any more).
+bool chanson_session_is_finished(struct chanson_session session);
+
+// Whether nothing more will be sent though the peer's end is still waited for: a host may shut its sending side down, which
+// spares the peer from waiting.
+bool chanson_session_is_done_sending(struct chanson_session session);
+
+// Whether to read from this connection. Not while an earlier request of it waits for its answer and enough lies behind it.
+bool chanson_session_wants_bytes(struct chanson_session session);
+
+// What the host keeps with this connection; NULL for a session that is none (any more).
+void *chanson_session_user(struct chanson_session session);
+
+// Keeps something else with this connection.
+chanson_code chanson_session_set_user(struct chanson_session session, void *user);
+
 // Why the last call on this socket was refused; NUL-terminated, good until the next call on it.
 const char *chanson_socket_error(const struct chanson_socket *socket);
 
@@ -1683,33 +1723,14 @@ chanson_code chanson_socket_refuse_reason(struct chanson_socket *socket, const c
 // Refused with `CHANSON_ERR_ANSWERED`, `…_FULL` when too many tickets are out, `…_NOT_ALLOWED` in leave callbacks.
 chanson_code chanson_socket_defer(struct chanson_socket *socket, uint64_t *ticket);
 
-// Shows this client under `key` in this topic, with a JSON object as `meta`; all in the topic get a `presence_diff`. It goes
-// when the join ends, or by `chanson_socket_untrack`.
-//
-// Refused with `CHANSON_ERR_TRACKED`, `…_FULL`, `…_TOO_LARGE` (key or meta), `…_JSON` when `meta` is no object.
-chanson_code chanson_socket_track(struct chanson_socket *socket,
-                                  struct chanson_str key,
-                                  struct chanson_payload meta);
+// Ends this join when the callback has returned: the client gets `phx_close`.
+chanson_code chanson_socket_stop(struct chanson_socket *socket);
 
-// Replaces the meta under `key`; `CHANSON_ERR_NOT_TRACKED` when there is none.
-chanson_code chanson_socket_update(struct chanson_socket *socket, struct chanson_str key, struct chanson_payload meta);
+// Closes the whole connection with this code when the callback has returned. A code that may not be sent becomes 1011.
+chanson_code chanson_socket_close(struct chanson_socket *socket, uint16_t close_code);
 
-// Shows this client under `key` no more; `CHANSON_ERR_NOT_TRACKED` when it was not shown.
-chanson_code chanson_socket_untrack(struct chanson_socket *socket, struct chanson_str key);
-
-// The meta that this client shows under `key`, as JSON text, borrowed until the callback returns;
-// `CHANSON_ERR_NOT_TRACKED` when there is none.
-chanson_code chanson_socket_presence_meta(struct chanson_socket *socket,
-                                          struct chanson_str key,
-                                          struct chanson_str *meta);
-
-// Sends this client who is here, as the `presence_state` event that phoenix.js's `Presence` reads.
-chanson_code chanson_socket_push_presence_state(struct chanson_socket *socket);
-
-// Who is here, as JSON text `[{"key":…,"meta":{…}}, …]` in the order in which they came, borrowed until the callback
-// returns. O(presences).
-chanson_code chanson_socket_presence_list(struct chanson_socket *socket,
-                                          struct chanson_str *list);
+// Closes all connections that have this id (1001) when the callback has returned; `*count` (may be NULL) of them.
+chanson_code chanson_socket_disconnect(struct chanson_socket *socket, struct chanson_str id, size_t *count);
 
 // The topic, borrowed until the callback returns.
 chanson_code chanson_socket_topic(const struct chanson_socket *socket, struct chanson_str *topic);
@@ -1760,14 +1781,33 @@ chanson_code chanson_socket_set_state(struct chanson_socket *socket,
 // The host's state for this join; NULL when there is none.
 void *chanson_socket_state(const struct chanson_socket *socket);
 
-// Ends this join when the callback has returned: the client gets `phx_close`.
-chanson_code chanson_socket_stop(struct chanson_socket *socket);
+// Shows this client under `key` in this topic, with a JSON object as `meta`; all in the topic get a `presence_diff`. It goes
+// when the join ends, or by `chanson_socket_untrack`.
+//
+// Refused with `CHANSON_ERR_TRACKED`, `…_FULL`, `…_TOO_LARGE` (key or meta), `…_JSON` when `meta` is no object.
+chanson_code chanson_socket_track(struct chanson_socket *socket,
+                                  struct chanson_str key,
+                                  struct chanson_payload meta);
 
-// Closes the whole connection with this code when the callback has returned. A code that may not be sent becomes 1011.
-chanson_code chanson_socket_close(struct chanson_socket *socket, uint16_t close_code);
+// Replaces the meta under `key`; `CHANSON_ERR_NOT_TRACKED` when there is none.
+chanson_code chanson_socket_update(struct chanson_socket *socket, struct chanson_str key, struct chanson_payload meta);
 
-// Closes all connections that have this id (1001) when the callback has returned; `*count` (may be NULL) of them.
-chanson_code chanson_socket_disconnect(struct chanson_socket *socket, struct chanson_str id, size_t *count);
+// Shows this client under `key` no more; `CHANSON_ERR_NOT_TRACKED` when it was not shown.
+chanson_code chanson_socket_untrack(struct chanson_socket *socket, struct chanson_str key);
+
+// The meta that this client shows under `key`, as JSON text, borrowed until the callback returns;
+// `CHANSON_ERR_NOT_TRACKED` when there is none.
+chanson_code chanson_socket_presence_meta(struct chanson_socket *socket,
+                                          struct chanson_str key,
+                                          struct chanson_str *meta);
+
+// Sends this client who is here, as the `presence_state` event that phoenix.js's `Presence` reads.
+chanson_code chanson_socket_push_presence_state(struct chanson_socket *socket);
+
+// Who is here, as JSON text `[{"key":…,"meta":{…}}, …]` in the order in which they came, borrowed until the callback
+// returns. O(presences).
+chanson_code chanson_socket_presence_list(struct chanson_socket *socket,
+                                          struct chanson_str *list);
 
 // Counters and gauges of a hub, also of one that is lent, into `*stats`, whose `size` is set. `CHANSON_ERR_ARGUMENT` when it
 // is not.

@@ -92,6 +92,9 @@ pub unsafe extern "C" fn chanson_builder_mount(
     unsafe {
         enter(builder, |plan| {
             let config = read_sized(config, chanson_mount_config_default())?;
+            if !config.is_possible() {
+                return Err(Refusal::new(CHANSON_ERR_NOT_ALLOWED, "this library was built without compression"));
+            }
             let path = c_text(config.path)?.to_owned();
             let origins = match config.origins.is_null() {
                 true => None,

@@ -115,6 +115,16 @@ pub struct chanson_mount_config {
     pub on_close: chanson_on_close,
     /// Comes with each of them.
     pub user: *mut c_void,
+    /// Whether messages are compressed for clients that offer permessage-deflate (RFC 7692): a broadcast once, however many get
+    /// it. `CHANSON_ERR_NOT_ALLOWED` in a library that was built without.
+    pub deflate: bool,
+    /// Whether messages, in both directions, may refer to earlier ones (context takeover): shorter, but each connection then
+    /// has a compression and up to 64 KiB of its own.
+    pub deflate_takeover: bool,
+    /// 1 (fast) to 9 (short). 6.
+    pub deflate_level: u8,
+    /// Messages of fewer bytes are sent as they are. 256.
+    pub deflate_threshold: usize,
 }
 
 /// A channel: a topic pattern and what is done for its topics. Begin with `chanson_channel_config_default`.
@@ -201,6 +211,10 @@ pub extern "C" fn chanson_mount_config_default() -> chanson_mount_config {
         on_message: None,
         on_close: None,
         user: std::ptr::null_mut(),
+        deflate: false,
+        deflate_takeover: false,
+        deflate_level: 6,
+        deflate_threshold: 256,
     }
 }
 
@@ -242,9 +256,30 @@ impl chanson_config {
 }
 
 impl chanson_mount_config {
+    /// Whether this build of the library can do what is asked for.
+    pub(crate) const fn is_possible(&self) -> bool {
+        !self.deflate || cfg!(feature = "deflate")
+    }
+
+    #[cfg(feature = "deflate")]
+    fn compress(&self, mount: Mount<App>) -> Mount<App> {
+        let deflate = chanson_core::deflate::Deflate::new()
+            .level(self.deflate_level)
+            .threshold(self.deflate_threshold)
+            .server_context_takeover(self.deflate_takeover)
+            .client_context_takeover(self.deflate_takeover);
+        if self.deflate { mount.deflate(deflate) } else { mount }
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    fn compress(&self, mount: Mount<App>) -> Mount<App> {
+        mount
+    }
+
     /// The limits and checks of a mount, but for its callbacks.
     pub(crate) fn limits(&self, mount: Mount<App>, origins: Option<&str>) -> Mount<App> {
-        let mut mount = mount
+        let mut mount = self
+            .compress(mount)
             .origin(match origins {
                 None => Origin::Same,
                 Some("*") => Origin::Any,

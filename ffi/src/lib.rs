@@ -31,6 +31,7 @@ mod raw;
 mod remote;
 #[cfg(feature = "server")]
 mod server;
+mod session;
 mod slot;
 mod socket;
 mod stats;
@@ -53,6 +54,7 @@ pub use raw::*;
 pub use remote::*;
 #[cfg(feature = "server")]
 pub use server::*;
+pub use session::*;
 pub use socket::*;
 pub use stats::*;
 pub use text::*;

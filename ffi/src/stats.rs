@@ -73,6 +73,36 @@ pub struct chanson_stats {
     pub commands: u64,
     /// Server: commands among them that came to nothing: the ticket was dead, the connection gone.
     pub failed_commands: u64,
+    /// Connections that ended, whoever ended them.
+    pub closed: u64,
+    /// Connections closed for a frame that RFC 6455 forbids, or text that is not UTF-8.
+    pub protocol_errors: u64,
+    /// Connections closed for a message that was too big.
+    pub too_big: u64,
+    /// Connections closed for an HTTP request that could not be read.
+    pub bad_requests: u64,
+    /// Connections closed since no request came in time.
+    pub handshake_timeouts: u64,
+    /// Connections closed for offences in a row.
+    pub offenders: u64,
+    /// Endpoint: bytes that came.
+    pub bytes_in: u64,
+    /// Endpoint: bytes that have left.
+    pub bytes_out: u64,
+    /// Endpoint: the most bytes that ever waited to be sent, all connections together.
+    pub most_queued_bytes: usize,
+    /// Endpoint: the most that ever waited for one connection.
+    pub most_queued_bytes_of_one: usize,
+    /// Endpoint: messages that were compressed; a broadcast counts once.
+    pub compressions: u64,
+    /// Endpoint: bytes that compression saved, over all receivers.
+    pub bytes_saved: u64,
+    /// Server: turns of the loop.
+    pub turns: u64,
+    /// Server: how long they took without waiting, all together, in microseconds.
+    pub busy_us: u64,
+    /// Server: how long the longest of them took, in microseconds.
+    pub longest_turn_us: u64,
 }
 
 /// Counters and gauges of a hub, also of one that is lent, into `*stats`, whose `size` is set. `CHANSON_ERR_ARGUMENT` when it
@@ -128,6 +158,12 @@ fn of_hub(hub: chanson_core::Stats) -> chanson_stats {
         undecodable: hub.undecodable,
         idle_timeouts: hub.idle_timeouts,
         expired_tickets: hub.expired_tickets,
+        closed: hub.closed,
+        protocol_errors: hub.protocol_errors,
+        too_big: hub.too_big,
+        bad_requests: hub.bad_requests,
+        handshake_timeouts: hub.handshake_timeouts,
+        offenders: hub.offenders,
         ..chanson_stats::default()
     }
 }
@@ -137,6 +173,12 @@ fn of_endpoint(endpoint: endpoint::Stats) -> chanson_stats {
         queued_bytes: endpoint.queued_bytes,
         slow_consumers: endpoint.slow_consumers,
         dropped: endpoint.dropped,
+        bytes_in: endpoint.bytes_in,
+        bytes_out: endpoint.bytes_out,
+        most_queued_bytes: endpoint.most_queued_bytes,
+        most_queued_bytes_of_one: endpoint.most_queued_bytes_of_one,
+        compressions: endpoint.compressions,
+        bytes_saved: endpoint.bytes_saved,
         ..of_hub(endpoint.hub)
     }
 }
@@ -149,6 +191,14 @@ fn of_server(server: chanson_core::driver::Stats) -> chanson_stats {
         accept_failures: server.accept_failures,
         commands: server.commands,
         failed_commands: server.failed_commands,
+        turns: server.turns,
+        busy_us: micros(server.busy),
+        longest_turn_us: micros(server.longest_turn),
         ..of_endpoint(server.endpoint)
     }
+}
+
+#[cfg(feature = "server")]
+fn micros(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

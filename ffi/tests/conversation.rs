@@ -584,3 +584,53 @@ fn a_client_that_cannot_connect_says_why_and_gives_up() {
         }
     }
 }
+
+unsafe extern "C" fn on_log(level: i32, line: chanson_str, lines: *mut c_void) {
+    unsafe { user::<Vec<(i32, String)>>(lines).push((level, read(line))) }
+}
+
+#[test]
+fn the_log_is_a_callback_and_metrics_are_a_path() {
+    let mut lines: Vec<(i32, String)> = Vec::new();
+    let config = chanson_config {
+        on_log: Some(on_log),
+        user: pointer(&mut lines),
+        metrics: c"/metrics".as_ptr(),
+        ..chanson_config_default()
+    };
+    unsafe {
+        let builder = builder_with(&config, &[chanson_mount_config_default()], &chanson_channel_config_default());
+        let mut hub = null_mut();
+        assert_eq!(chanson_hub_new(builder, &mut hub), OK);
+        assert_eq!(chanson_builder_free(builder), OK);
+        let world = World { hub };
+        let (conn, _) = world.open("/socket/websocket?vsn=2.0.0&token=secret");
+        assert_eq!(chanson_hub_close(hub, 0, conn, 1006), OK);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines.iter().all(|(level, line)| *level == 3 && !line.contains("secret")), "{lines:?}");
+        assert!(
+            lines[0].1.ends_with(r#": open at "/socket""#) && lines[1].1.ends_with(": the transport ended"),
+            "{lines:?}"
+        );
+
+        let mut conn = 0;
+        assert_eq!(chanson_hub_connect(hub, 0, null(), &mut conn), OK);
+        let request = chanson_request {
+            size: size_of::<chanson_request>(),
+            method: text("GET"),
+            target: text("/metrics"),
+            path: NO_STR,
+            headers: null(),
+            header_count: 0,
+            body: null(),
+            body_len: 0,
+        };
+        let mut answer: chanson_output = std::mem::zeroed();
+        answer.size = size_of::<chanson_output>();
+        assert_eq!(chanson_hub_request(hub, 0, conn, &request, &mut answer), OK);
+        let body = std::slice::from_raw_parts(answer.body.cast::<u8>(), answer.body_len);
+        assert_eq!((answer.status, answer.header_count), (200, 1));
+        assert!(std::str::from_utf8(body).unwrap().contains("\nchanson_opened_total 1\n"));
+        assert_eq!(chanson_hub_free(hub), OK);
+    }
+}

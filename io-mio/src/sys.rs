@@ -52,6 +52,18 @@ pub(crate) fn keep_alive(stream: &TcpStream, after: Duration) -> io::Result<()> 
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
+/// Has the system give up a peer that has not acknowledged anything for so long. Where it cannot, timers of ours end the
+/// connection, and only what the system itself still holds of it stays for longer.
+pub(crate) fn give_up_after(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return SockRef::from(stream).set_tcp_user_timeout(Some(timeout));
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (stream, timeout);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 /// Randomness for a hub.
 pub(crate) fn seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
@@ -62,6 +74,16 @@ pub(crate) fn seed() -> io::Result<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn a_peer_that_acknowledges_nothing_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let stream = TcpStream::connect(listener.local_addr().expect("it has an address")).expect("somebody listens");
+        give_up_after(&stream, Duration::from_secs(7)).expect("TCP can");
+        let timeout = SockRef::from(&stream).tcp_user_timeout().expect("it is a socket");
+        assert_eq!(timeout, Some(Duration::from_secs(7)));
+    }
 
     #[test]
     fn a_socket_asks_after_its_peer() {

@@ -90,6 +90,9 @@ impl<S> Server<S> {
         if let Some(after) = self.config.tcp_keepalive {
             drop(sys::keep_alive(&stream, after));
         }
+        if let Some(timeout) = self.config.tcp_user_timeout {
+            drop(sys::give_up_after(&stream, timeout));
+        }
         match self.sockets.insert(self.poll.registry(), id, stream) {
             Ok(()) => self.stats.accepted += 1,
             Err(_) => {

@@ -134,6 +134,9 @@ impl<S> Server<S> {
         if let Some(after) = self.config.tcp_keepalive {
             drop(sys::keep_alive(&stream, after));
         }
+        if let Some(timeout) = self.config.tcp_user_timeout {
+            drop(sys::give_up_after(&stream, timeout));
+        }
         sys::let_writes_return(&stream);
         let Some(channels) = &self.channels else { return };
         let (inputs, sent) = (&channels.inputs.0, &channels.sent.0);

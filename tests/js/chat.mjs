@@ -2,20 +2,17 @@
 // Chromium is the one that $CHROMIUM names, or the first of the usual names on the PATH. About restarts see harness.mjs.
 
 import assert from "node:assert/strict";
-import { accessSync, constants, mkdirSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
-import { check, done, fail, restart, until } from "./harness.mjs";
+import { check, chromiumOptions, done, fail, restart, until } from "./harness.mjs";
 
 const { values: options, positionals } = parseArgs({ allowPositionals: true, options: { screenshots: { type: "string" } } });
 const url = new URL(positionals[0] ?? fail("usage: node chat.mjs URL [--screenshots DIR]"));
 const room = `salon ${process.pid}`;
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? findChromium(),
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-});
+const browser = await chromium.launch(chromiumOptions());
 
 let ann, bob;
 
@@ -240,16 +237,4 @@ async function screenshot(page, name) {
   if (!options.screenshots) return;
   mkdirSync(options.screenshots, { recursive: true });
   await page.screenshot({ path: join(options.screenshots, `${name}.png`) });
-}
-
-function findChromium() {
-  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-    for (const name of ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]) {
-      try {
-        accessSync(join(folder, name), constants.X_OK);
-        return join(folder, name);
-      } catch {} // not here
-    }
-  }
-  return fail("no Chromium on the PATH; set CHROMIUM");
 }

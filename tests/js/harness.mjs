@@ -3,6 +3,8 @@
 // whoever started the script owns the server and starts it again on the same port.
 
 import assert from "node:assert/strict";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 
 const LIMIT_MS = 20_000; // how long to wait for anything; only a failure takes that long
@@ -45,4 +47,24 @@ export async function until(what, look, limit = LIMIT_MS) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   } while (performance.now() < end);
   throw new Error(`waited ${limit} ms in vain for: ${what}`);
+}
+
+/** How Chromium is started: the one that $CHROMIUM names, or the first of the usual names on the PATH. */
+export function chromiumOptions() {
+  return {
+    executablePath: process.env.CHROMIUM ?? findChromium(),
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  };
+}
+
+function findChromium() {
+  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
+    for (const name of ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]) {
+      try {
+        accessSync(join(folder, name), constants.X_OK);
+        return join(folder, name);
+      } catch {} // not here
+    }
+  }
+  return fail("no Chromium on the PATH; set CHROMIUM");
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Cursor;
 
+use flate2::{Decompress, FlushDecompress};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
@@ -106,6 +107,8 @@ pub struct Reader {
     ready: VecDeque<Incoming>,
     fragments: Option<(bool, Vec<u8>)>,
     open: bool,
+    /// If the server has agreed to compress.
+    inflate: Option<Decompress>,
 }
 
 impl Reader {
@@ -132,6 +135,7 @@ impl Reader {
         if head.status == 101 {
             self.bytes.drain(..length);
             self.open = true;
+            self.inflate = head.headers.get("sec-websocket-extensions").map(|_| Decompress::new(false));
             self.read_frames();
         }
         Ok(Some(head))
@@ -167,9 +171,16 @@ impl Reader {
         };
         let start = at + usize::try_from(cursor.position()).map_err(|e| e.to_string())?;
         let end = usize::try_from(length).ok().and_then(|n| start.checked_add(n)).ok_or("a frame without end")?;
-        let Some(payload) = self.bytes.get(start..end).map(<[u8]>::to_vec) else { return Ok(None) };
-        if header.mask.is_some() || header.rsv1 || header.rsv2 || header.rsv3 {
-            return Err(format!("a server frame with header {header:?}"));
+        let Some(mut payload) = self.bytes.get(start..end).map(<[u8]>::to_vec) else { return Ok(None) };
+        let wrong = || format!("a server frame with header {header:?}");
+        if header.mask.is_some() || header.rsv2 || header.rsv3 {
+            return Err(wrong());
+        }
+        if header.rsv1 {
+            // No server in these tests sends what is compressed in fragments.
+            let whole = header.is_final && matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
+            let inflate = self.inflate.as_mut().filter(|_| whole).ok_or_else(wrong)?;
+            payload = inflated(inflate, payload)?;
         }
         self.meaning(&header, payload).map(|incoming| Some((incoming, end)))
     }
@@ -201,6 +212,21 @@ impl Reader {
         } else {
             Incoming::Binary(bytes)
         }))
+    }
+}
+
+/// RFC 7692 §7.2.2. The window goes on from message to message, which without context takeover nothing refers to.
+fn inflated(inflate: &mut Decompress, mut data: Vec<u8>) -> Result<Vec<u8>, String> {
+    data.extend([0, 0, 0xff, 0xff]);
+    let (mut message, before) = (Vec::with_capacity(4096), inflate.total_in());
+    loop {
+        let at = (inflate.total_in() - before) as usize;
+        inflate.decompress_vec(&data[at..], &mut message, FlushDecompress::Sync).map_err(|e| e.to_string())?;
+        if message.len() < message.capacity() {
+            let read = inflate.total_in() - before;
+            return if read == data.len() as u64 { Ok(message) } else { Err("data that does not inflate".into()) };
+        }
+        message.reserve(4096);
     }
 }
 

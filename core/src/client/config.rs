@@ -7,6 +7,7 @@ use data_encoding::BASE64_NOPAD;
 
 use super::Backoff;
 use super::url::{Url, UrlError};
+use crate::deflate::Deflate;
 use crate::http::{HeaderError, Upgrade};
 use crate::tls::Connector;
 use crate::wire::Vsn;
@@ -34,6 +35,7 @@ pub struct Config {
     headers: Vec<(Box<str>, Box<str>)>,
     auth_token: Option<Box<str>>,
     connector: Option<Connector>,
+    deflate: Option<Deflate>,
     /// How long an answer to a join or a push is waited for. 10 s.
     pub timeout: Duration,
     /// How often a heartbeat is sent, and how long its answer is waited for. 30 s.
@@ -111,6 +113,7 @@ impl Config {
             headers: Vec::new(),
             auth_token: None,
             connector: None,
+            deflate: None,
             timeout: Duration::from_secs(10),
             heartbeat_interval: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
@@ -171,6 +174,19 @@ impl Config {
     /// How to speak TLS, if that is to be.
     pub(super) fn connector(&self) -> Option<&Connector> {
         self.connector.as_ref().filter(|_| self.url.tls)
+    }
+
+    /// Offers to compress messages (permessage-deflate); whether the server accepts makes no other difference. A client that
+    /// does holds about 450 KiB for it.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn with_deflate(mut self, deflate: Deflate) -> Self {
+        self.deflate = Some(deflate);
+        self
+    }
+
+    pub(super) const fn deflate(&self) -> Option<Deflate> {
+        self.deflate
     }
 
     pub(super) const fn vsn(&self) -> Vsn {

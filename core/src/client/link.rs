@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::timers::{Due, Timer};
 use super::{Client, Config, ConnectError, Event, Output};
+use crate::deflate::Deflater;
 use crate::error::{CloseReason, HandshakeError, PeerError};
 use crate::payload::{Json, Payload};
 use crate::random::Random;
@@ -40,6 +41,7 @@ pub(super) struct Link {
     refusal: Option<ConnectError>,
     /// Room that messages are written into.
     scratch: Vec<u8>,
+    deflater: Deflater,
 }
 
 enum Transport {
@@ -82,6 +84,7 @@ impl Link {
             heartbeat_ref: None,
             refusal: None,
             scratch: Vec::new(),
+            deflater: Deflater::default(),
         }
     }
 
@@ -122,7 +125,7 @@ impl Link {
         self.scratch.clear();
         // What cannot be encoded was refused when it was given.
         if let Ok(kind) = wire::encode_message(self.vsn, &mut self.scratch, &message) {
-            session.send(kind, &self.scratch);
+            session.send_with(kind, &self.scratch, &mut self.deflater);
         }
     }
 
@@ -219,7 +222,8 @@ impl Client {
         let mut seed = [0; 32];
         self.link.random.fill(&mut seed);
         let (config, max) = (&self.link.session_config, self.config.capacity.message_bytes);
-        let mut session = Session::client(self.now, config, self.config.upgrade(), max, seed);
+        let (upgrade, deflate) = (self.config.upgrade(), self.config.deflate());
+        let mut session = Session::client_with(self.now, config, upgrade, max, seed, deflate);
         if let Some(connector) = self.config.connector() {
             session = session.secured(connector.connect(&self.config.url().host));
         }

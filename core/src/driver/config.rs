@@ -21,6 +21,10 @@ pub struct Config {
     pub accepts_per_turn: usize,
     /// Commands of handles carried out in one turn. 256.
     pub commands_per_turn: usize,
+    /// For how long the operating system tries to bring bytes to a peer that does not acknowledge them, or has no room for
+    /// them, before it ends the connection (`TCP_USER_TIMEOUT`, where there is one: on Linux); to the millisecond. `None`: as
+    /// long as the system likes, which is a quarter of an hour and more. 60 s.
+    pub tcp_user_timeout: Option<Duration>,
     /// After how much silence of a peer the operating system asks whether it is still there (TCP keep-alive, to the second);
     /// `None`, as by default: never. Of use where connections have no idle timeout, and one whose peer has vanished without
     /// a word would stay for ever.
@@ -36,6 +40,7 @@ impl Default for Config {
             read_per_turn: 64 << 10,
             accepts_per_turn: 128,
             commands_per_turn: 256,
+            tcp_user_timeout: Some(Duration::from_secs(60)),
             tcp_keepalive: None,
         }
     }
@@ -72,5 +77,6 @@ setters! {
     with_read_per_turn read_per_turn usize
     with_accepts_per_turn accepts_per_turn usize
     with_commands_per_turn commands_per_turn usize
+    with_tcp_user_timeout tcp_user_timeout Option<Duration>
     with_tcp_keepalive tcp_keepalive Option<Duration>
 }

@@ -42,6 +42,7 @@ use std::net::SocketAddr;
 
 use self::run::Run;
 use self::sessions::{Answer, Sessions};
+use crate::deflate::Inflater;
 use crate::error::{CloseReason, CommandError};
 use crate::hub::{Admission, Hub};
 use crate::id::ConnId;
@@ -126,6 +127,13 @@ pub struct Stats {
     pub tls_handshakes: u64,
     /// Connections that ended, by whomever or whatever, before their handshake was done.
     pub tls_failures: u64,
+    /// Messages that were compressed: a broadcast once for all connections that agreed on the same, whether it got shorter or
+    /// not.
+    pub compressions: u64,
+    /// Messages that were queued compressed: one for each receiver.
+    pub compressed: u64,
+    /// Bytes that these are shorter than what was compressed.
+    pub bytes_saved: u64,
 }
 
 impl Stats {
@@ -157,6 +165,9 @@ impl Stats {
                 ("dropped", Counter, self.dropped, "Messages dropped for connections that did not read."),
                 ("bytes_in", Counter, self.bytes_in, "Bytes received."),
                 ("bytes_out", Counter, self.bytes_out, "Bytes sent."),
+                ("compressions", Counter, self.compressions, "Messages compressed, a broadcast once for many."),
+                ("compressed", Counter, self.compressed, "Messages queued compressed, one for each receiver."),
+                ("bytes_saved", Counter, self.bytes_saved, "Bytes not sent since messages were compressed."),
             ],
         );
     }
@@ -169,6 +180,8 @@ pub struct Endpoint<S = ()> {
     run: Run,
     /// Lent to the session whose bytes are being read, so that an idle one needs no buffer of its own.
     buffer: Vec<u8>,
+    /// Lent in the same way.
+    inflater: Inflater,
 }
 
 impl<S> Endpoint<S> {
@@ -180,7 +193,8 @@ impl<S> Endpoint<S> {
     /// With a configuration. The bounds of queues are the hub's (`Capacity`).
     pub fn with_config(hub: Hub<S>, config: Config) -> Self {
         let sessions = Sessions::new(hub.capacity(), config);
-        Self { hub, sessions, run: Run::default(), buffer: Vec::new() }
+        let (run, buffer, inflater) = (Run::default(), Vec::new(), Inflater::default());
+        Self { hub, sessions, run, buffer, inflater }
     }
 
     // --- what happened ---
@@ -361,7 +375,15 @@ impl<S> Endpoint<S> {
 
     /// Counters and gauges, now.
     pub fn stats(&self) -> Stats {
-        Stats { hub: self.hub.stats(), queued_bytes: self.sessions.queued, ..self.sessions.stats }
+        let deflated = self.sessions.deflater.stats();
+        Stats {
+            hub: self.hub.stats(),
+            queued_bytes: self.sessions.queued,
+            compressions: deflated.compressions,
+            compressed: deflated.deliveries,
+            bytes_saved: deflated.bytes_saved,
+            ..self.sessions.stats
+        }
     }
 
     // --- inside ---
@@ -372,6 +394,7 @@ impl<S> Endpoint<S> {
         let now = self.sessions.now;
         loop {
             let Some(entry) = self.sessions.get_mut(conn) else { return };
+            entry.session.lend_inflater(&mut self.inflater);
             let Some(event) = entry.session.poll_event() else { break };
             match event {
                 Event::Text(text) => self.hub.handle_text(now, app, conn, text),
@@ -392,6 +415,7 @@ impl<S> Endpoint<S> {
                     };
                     if let Some(answer) = answer {
                         entry.answer(now, answer);
+                        self.sessions.note_compression(conn);
                     }
                 }
                 // These come to clients only.
@@ -400,6 +424,9 @@ impl<S> Endpoint<S> {
             self.drain(Some(conn));
         }
         self.run.flush(&mut self.sessions);
+        if let Some(entry) = self.sessions.get_mut(conn) {
+            entry.session.take_back_inflater(&mut self.inflater);
+        }
         self.sessions.touch(conn);
         self.sessions.watch(conn);
     }
@@ -446,6 +473,7 @@ impl<S> Endpoint<S> {
                 Output::Close { conn, reason } => sessions.close(conn, reason),
             }
         }
+        sessions.deflater.forget();
     }
 }
 

@@ -18,9 +18,10 @@ pub(super) struct Run {
 impl Run {
     /// Sends a frame to all of `to`, now or with others that follow. `current` is the connection whose bytes are being read.
     pub(super) fn add(&mut self, sessions: &mut Sessions, current: Option<ConnId>, to: &[ConnId], frame: &Frame) {
-        if let [one] = to {
+        // A frame is compressed once for all that want it compressed, if all of them get it before the next one.
+        if to.len() == 1 || sessions.compressing > 0 {
             self.flush(sessions);
-            return sessions.queue(*one, frame);
+            return to.iter().for_each(|conn| sessions.queue(*conn, frame));
         }
         let fits = self.bytes + frame.bytes().len() <= MAX_BYTES;
         if self.frames.is_empty() || !fits || self.to != to {

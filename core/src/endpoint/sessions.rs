@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Config, SlowConsumer, Stats};
+use crate::deflate::Deflater;
 use crate::error::CloseReason;
 use crate::frame::Frame;
 use crate::http::Response;
@@ -38,6 +39,10 @@ pub(super) struct Sessions {
     pub(super) slow: Vec<ConnId>,
     /// Connections that were answered late and may have more to say already.
     pub(super) resumed: Vec<ConnId>,
+    /// Compresses for all of them.
+    pub(super) deflater: Deflater,
+    /// How many of the sessions compress what they send.
+    pub(super) compressing: usize,
     pub(super) stats: Stats,
 }
 
@@ -49,6 +54,8 @@ pub(super) struct Entry {
     pub(super) touched: bool,
     /// Whether it is in `Sessions::slow`, or was.
     slow: bool,
+    /// Whether it counts in `Sessions::compressing`.
+    compressing: bool,
     /// How many bytes beyond the bound were taken, of those that have room reserved.
     reserved: u16,
     /// What of `Sessions::queued` is this one's.
@@ -73,6 +80,8 @@ impl Sessions {
             queued: 0,
             slow: Vec::new(),
             resumed: Vec::new(),
+            deflater: Deflater::default(),
+            compressing: 0,
             stats: Stats::default(),
         }
     }
@@ -92,8 +101,9 @@ impl Sessions {
         }
         let handshaking = session.is_handshaking();
         self.stats.tls_handshaking += usize::from(handshaking);
+        let (touched, slow, compressing) = (false, false, false);
         let entry =
-            Entry { conn, session, handshaking, touched: false, slow: false, reserved: 0, queued: 0, look_at: None };
+            Entry { conn, session, handshaking, touched, slow, compressing, reserved: 0, queued: 0, look_at: None };
         self.entries[conn.index()] = Some(entry);
         self.living += 1;
         self.watch(conn);
@@ -108,6 +118,7 @@ impl Sessions {
             self.living -= 1;
             self.stats.tls_handshaking -= usize::from(entry.handshaking);
             self.stats.tls_failures += u64::from(entry.handshaking);
+            self.compressing -= usize::from(entry.compressing);
         }
         true
     }
@@ -117,14 +128,14 @@ impl Sessions {
     }
 
     pub(super) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Entry> {
-        self.entries.get_mut(conn.index())?.as_mut().filter(|entry| entry.conn == conn)
+        find(&mut self.entries, conn)
     }
 
     /// Puts a message in the connection's queue, within the bound. A message is always taken into an empty queue: the
     /// bound is for what already waits.
     pub(super) fn queue(&mut self, conn: ConnId, frame: &Frame) {
         let (max, policy) = (self.max_queued, self.policy);
-        let Some(entry) = self.get_mut(conn).filter(|entry| !entry.slow) else { return };
+        let Some(entry) = find(&mut self.entries, conn).filter(|entry| !entry.slow) else { return };
         if entry.queued > 0 && entry.queued >= max && !(frame.is_reserved() && entry.take_reserved(frame)) {
             match policy {
                 SlowConsumer::DropNewest => self.stats.dropped += 1,
@@ -132,7 +143,7 @@ impl Sessions {
             }
             return;
         }
-        entry.session.queue(frame);
+        entry.session.queue_with(frame, &mut self.deflater);
         self.touch(conn);
     }
 
@@ -167,7 +178,18 @@ impl Sessions {
         let now = self.now;
         if let Some(entry) = self.get_mut(conn) {
             entry.answer(now, answer);
+            self.note_compression(conn);
             self.resumed.push(conn);
+        }
+    }
+
+    /// It was answered, perhaps with an upgrade to a session that compresses.
+    pub(super) fn note_compression(&mut self, conn: ConnId) {
+        if let Some(entry) = find(&mut self.entries, conn)
+            && entry.session.is_compressing() != entry.compressing
+        {
+            entry.compressing = true;
+            self.compressing += 1;
         }
     }
 
@@ -252,6 +274,11 @@ impl Sessions {
     }
 }
 
+/// Found so, `Sessions` stays free for the rest.
+fn find(entries: &mut [Option<Entry>], conn: ConnId) -> Option<&mut Entry> {
+    entries.get_mut(conn.index())?.as_mut().filter(|entry| entry.conn == conn)
+}
+
 impl Entry {
     /// Takes room for a frame from what is reserved; whether there was so much.
     fn take_reserved(&mut self, frame: &Frame) -> bool {
@@ -266,8 +293,8 @@ impl Entry {
     pub(super) fn answer(&mut self, now: Instant, answer: Answer) {
         let answered = match answer {
             Answer::Respond(response) => self.session.respond(now, &response).is_ok(),
-            Answer::Upgrade(Admitted { protocol, max_message, .. }) => {
-                self.session.upgrade(now, protocol, max_message).is_ok()
+            Answer::Upgrade(Admitted { protocol, max_message, deflate, .. }) => {
+                self.session.upgrade_with(now, protocol, max_message, deflate.as_ref()).is_ok()
             }
         };
         // Not answered: the connection has ended meanwhile, and its end is an event of its own.

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use data_encoding::BASE64;
 
-use super::{HeaderError, is_token};
+use super::{Extension, HeaderError, extensions, is_token};
 use crate::error::HandshakeError;
 
 /// The WebSocket upgrade that a client asks for (RFC 6455 §4.1): where, with which headers and subprotocols.
@@ -25,6 +25,8 @@ pub struct Upgrade {
     target: Box<str>,
     headers: Vec<(Box<str>, Box<str>)>,
     protocols: Vec<Box<str>>,
+    /// Extensions to offer.
+    pub(crate) extensions: Option<Box<str>>,
 }
 
 impl Upgrade {
@@ -38,7 +40,8 @@ impl Upgrade {
         if !is_visible(host) || !is_visible(target) || !target.starts_with('/') {
             return Err(HeaderError::Value);
         }
-        Ok(Self { host: host.into(), target: target.into(), headers: Vec::new(), protocols: Vec::new() })
+        let (host, target) = (host.into(), target.into());
+        Ok(Self { host, target, headers: Vec::new(), protocols: Vec::new(), extensions: None })
     }
 
     /// With another header.
@@ -98,6 +101,9 @@ impl Upgrade {
         if !self.protocols.is_empty() {
             let _ = write!(out, "Sec-WebSocket-Protocol: {}\r\n", self.protocols.join(","));
         }
+        if let Some(extensions) = &self.extensions {
+            let _ = write!(out, "Sec-WebSocket-Extensions: {extensions}\r\n");
+        }
         for (name, value) in &self.headers {
             let _ = write!(out, "{name}: {value}\r\n");
         }
@@ -156,7 +162,7 @@ impl Handshake {
     }
 
     /// Whether the server has agreed, as RFC 6455 §4.1 has it ("Once the client's opening handshake has been sent"), and
-    /// to which subprotocol. One of those that were offered has to be chosen, as browsers demand.
+    /// to which subprotocol; which extensions it has chosen of those offered is for the caller to look at. One of those that were offered has to be chosen, as browsers demand.
     /// Source: <https://websockets.spec.whatwg.org/> "establish a WebSocket connection" (2026-08), step 11.
     pub(crate) fn check<'a>(&self, head: &Head<'a>) -> Result<Option<&'a str>, HandshakeError> {
         match head.status {
@@ -171,7 +177,7 @@ impl Handshake {
         if only(head.all("sec-websocket-accept")) != Some(&*self.accept) {
             return Err(HandshakeError::Accept);
         }
-        if head.tokens("sec-websocket-extensions").next().is_some() {
+        if self.upgrade.extensions.is_none() && head.tokens("sec-websocket-extensions").next().is_some() {
             return Err(HandshakeError::Extension);
         }
         let mut chosen = head.all("sec-websocket-protocol");
@@ -184,10 +190,18 @@ impl Handshake {
 }
 
 /// The head of a response, borrowed from the bytes it came in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Head<'a> {
     status: u16,
     headers: Vec<(&'a str, &'a [u8])>,
+}
+
+impl fmt::Debug for Head<'_> {
+    /// Not the headers: they may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers = self.headers.len();
+        f.debug_struct("Head").field("status", &self.status).field("headers", &headers).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Head<'a> {
@@ -213,6 +227,12 @@ impl<'a> Head<'a> {
     /// The first header of that name, whatever its case. A value that is not UTF-8 shows as U+FFFD.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.all(name).next()
+    }
+
+    /// The extensions that the server has chosen, all headers as one list; nothing if that is malformed.
+    pub(crate) fn extensions(&self) -> Option<Vec<Extension<'a>>> {
+        let lists = self.all("sec-websocket-extensions").map(extensions).collect::<Option<Vec<_>>>()?;
+        Some(lists.concat())
     }
 
     /// Whether another head follows: 100 to 199, but for 101 (RFC 9110 §15.2).

@@ -6,6 +6,7 @@
 
 mod body;
 mod client;
+mod extensions;
 mod parse;
 mod request;
 mod response;
@@ -19,6 +20,7 @@ pub use response::{HeaderError, Response};
 pub use route::{Route, RouteError};
 
 pub(crate) use client::Handshake;
+pub(crate) use extensions::{Extension, extensions};
 pub(crate) use parse::{Limits, Progress, Reader};
 pub(crate) use response::{CONTINUE, Persistence, reason, switching_protocols};
 

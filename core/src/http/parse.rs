@@ -1,5 +1,7 @@
 //! Reading requests: the head byte by byte as it comes, so that nonsense is refused at once, then the body.
 
+use std::fmt;
+
 use super::body::Chunked;
 use super::{Request, UpgradeError, is_token, is_token_byte};
 
@@ -26,7 +28,7 @@ pub(crate) enum Progress {
 }
 
 /// Reads one request after the other from a buffer that the caller keeps.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Reader {
     stage: Stage,
     /// The head and the body so far, of a request with a body; one without is taken from the input as it stands.
@@ -55,6 +57,8 @@ pub(crate) struct Facts {
     pub(crate) keep_alive: bool,
     /// The key of a valid WebSocket upgrade.
     pub(crate) key: Result<String, UpgradeError>,
+    /// The extensions that a WebSocket client offers.
+    pub(crate) extensions: Option<Box<str>>,
     framing: Framing,
     expects_continue: bool,
 }
@@ -149,6 +153,16 @@ impl Reader {
     }
 }
 
+impl fmt::Debug for Reader {
+    /// Not the head and the body: they may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("stage", &self.stage)
+            .field("kept_bytes", &self.kept.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Default for Stage {
     fn default() -> Self {
         Self::Head(Scan::default())
@@ -157,8 +171,15 @@ impl Default for Stage {
 
 impl Default for Facts {
     fn default() -> Self {
-        let key = Err(UpgradeError::NotAnUpgrade);
-        Self { head: false, http10: false, keep_alive: false, key, framing: Framing::None, expects_continue: false }
+        Self {
+            head: false,
+            http10: false,
+            keep_alive: false,
+            key: Err(UpgradeError::NotAnUpgrade),
+            extensions: None,
+            framing: Framing::None,
+            expects_continue: false,
+        }
     }
 }
 
@@ -291,21 +312,43 @@ fn facts(request: &Request<'_>) -> Result<Facts, u16> {
         http10,
         keep_alive,
         key: request.websocket_key().map(str::to_owned),
+        extensions: request.offered_extensions().map(String::into_boxed_str),
         framing,
         expects_continue: expects.is_some(),
     })
 }
 
-/// RFC 9112 §3.2: one Host in HTTP/1.1, never two, and of characters that a host may have.
+/// RFC 9112 §3.2: one Host in HTTP/1.1, never two, and one that is a host.
 fn check_host(request: &Request<'_>, http10: bool) -> Result<(), u16> {
     let mut hosts = request.all("host");
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host,
-        (None, None) if http10 => return Ok(()),
-        _ => return Err(400),
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if is_host(host) => Ok(()),
+        (None, None) if http10 => Ok(()),
+        _ => Err(400),
+    }
+}
+
+/// RFC 9110 §7.2: `uri-host [":" port]`, by RFC 3986 §3.2.2 and §3.2.3. It may be empty.
+fn is_host(text: &str) -> bool {
+    let end = text.find(']').map_or_else(|| text.find(':').unwrap_or(text.len()), |bracket| bracket + 1);
+    let (host, port) = text.split_at(end);
+    let host = match host.strip_prefix('[') {
+        Some(literal) => literal.strip_suffix(']').is_some_and(|literal| {
+            !literal.is_empty() && literal.bytes().all(|byte| is_name_byte(byte) || byte == b':')
+        }),
+        None => host.bytes().all(is_name_byte),
     };
-    let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'?' | b'#' | b'@' | b',' | b'\\');
-    if host.bytes().all(allowed) { Ok(()) } else { Err(400) }
+    let digits = port.strip_prefix(':').unwrap_or(port);
+    host && (port.is_empty() || port.len() > digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// RFC 3986 §3.2.2: what the name of a host is made of; percent escapes are not looked into.
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'='
+        )
 }
 
 /// RFC 9112 §6.3, with every case refused in which two readers could see two lengths (§11.2).

@@ -1,9 +1,11 @@
 //! A request, borrowed from the bytes it came in or from a host with an HTTP of its own.
 
+use std::fmt;
+
 use super::Response;
 
 /// A whole request, borrowed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request<'a> {
     method: &'a str,
     target: &'a str,
@@ -82,6 +84,13 @@ impl<'a> Request<'a> {
         self.tokens("sec-websocket-protocol")
     }
 
+    /// The extensions that a WebSocket client offers, all headers as one list (RFC 6455 §9.1).
+    pub(crate) fn offered_extensions(&self) -> Option<String> {
+        let mut values = self.all("sec-websocket-extensions");
+        let first = values.next()?.to_owned();
+        Some(values.fold(first, |list, value| list + "," + value))
+    }
+
     /// Whether this is a WebSocket upgrade that can be accepted (RFC 6455 §4.2.1).
     ///
     /// # Errors
@@ -96,6 +105,10 @@ impl<'a> Request<'a> {
             return Err(UpgradeError::Method);
         }
         let has = |name, token| self.tokens(name).any(|found| found.eq_ignore_ascii_case(token));
+        // Readers differ in which of two counts, and in whether a body comes before the frames: no client sends either.
+        if self.all("upgrade").nth(1).is_some() || !self.body.is_empty() || self.header("transfer-encoding").is_some() {
+            return Err(UpgradeError::NotAnUpgrade);
+        }
         if self.http10 || !has("connection", "upgrade") || !has("upgrade", "websocket") {
             return Err(UpgradeError::NotAnUpgrade);
         }
@@ -136,6 +149,18 @@ impl<'a> Request<'a> {
     }
 }
 
+impl fmt::Debug for Request<'_> {
+    /// Not the query, the headers and the body: they may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path())
+            .field("headers", &self.headers.len())
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// Why a request is no WebSocket upgrade, or cannot be accepted as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -148,6 +173,8 @@ pub enum UpgradeError {
     Version,
     /// The key is missing, there are two, or it is not 16 bytes in base64 (400; RFC 6455 §4.2.1).
     Key,
+    /// The list of extensions is malformed (400; RFC 6455 §9.1).
+    Extensions,
     /// The subprotocol that the application chose cannot stand in a header (500): a mistake of the caller.
     Protocol,
     /// No request waits for an answer (500): a mistake of the caller.
@@ -158,7 +185,7 @@ impl UpgradeError {
     /// The status to answer with.
     pub const fn status(self) -> u16 {
         match self {
-            Self::NotAnUpgrade | Self::Key => 400,
+            Self::NotAnUpgrade | Self::Key | Self::Extensions => 400,
             Self::Method => 405,
             Self::Version => 426,
             Self::Protocol | Self::NotPending => 500,
@@ -175,7 +202,7 @@ impl UpgradeError {
                 .with_static("Sec-WebSocket-Version", "13")
                 .with_static("Upgrade", "websocket")
                 .with_static("Connection", "Upgrade"),
-            Self::NotAnUpgrade | Self::Key | Self::Protocol | Self::NotPending => response,
+            Self::NotAnUpgrade | Self::Key | Self::Extensions | Self::Protocol | Self::NotPending => response,
         }
     }
 
@@ -185,14 +212,15 @@ impl UpgradeError {
             Self::Method => "method not allowed",
             Self::Version => "websocket version not supported",
             Self::Key => "bad websocket key",
+            Self::Extensions => "bad websocket extensions",
             Self::Protocol => "bad websocket protocol",
             Self::NotPending => "no request waits for an answer",
         }
     }
 }
 
-impl std::fmt::Display for UpgradeError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for UpgradeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
 }

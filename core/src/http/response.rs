@@ -168,7 +168,7 @@ pub(crate) enum Persistence {
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// The answer to an upgrade (RFC 6455 §4.2.2), or nothing if `protocol` is no token.
-pub(crate) fn switching_protocols(accept: &str, protocol: Option<&str>) -> Option<Vec<u8>> {
+pub(crate) fn switching_protocols(accept: &str, protocol: Option<&str>, extension: Option<&str>) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(192);
     out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
     let _ = write!(out, "Sec-WebSocket-Accept: {accept}\r\n");
@@ -177,6 +177,9 @@ pub(crate) fn switching_protocols(accept: &str, protocol: Option<&str>) -> Optio
             return None;
         }
         let _ = write!(out, "Sec-WebSocket-Protocol: {protocol}\r\n");
+    }
+    if let Some(extension) = extension {
+        let _ = write!(out, "Sec-WebSocket-Extensions: {extension}\r\n");
     }
     out.extend_from_slice(b"\r\n");
     Some(out)

@@ -96,6 +96,17 @@ fn smuggling_is_refused() {
         "Host: h\r\nHost: i\r\n",
         "Host: a b\r\n",
         "Host: a/b\r\n",
+        "Host: a:b\r\n",
+        "Host: a:1:2\r\n",
+        "Host: http://a\r\n",
+        "Host: u@a\r\n",
+        "Host: a, b\r\n",
+        "Host: [::1\r\n",
+        "Host: ::1]\r\n",
+        "Host: []\r\n",
+        "Host: [::1]80\r\n",
+        "Host: <a>\r\n",
+        "Host: \u{e9}\r\n",
         "",
     ] {
         assert_eq!(status(&get(lines)), Err(400), "{lines:?}");
@@ -104,6 +115,34 @@ fn smuggling_is_refused() {
     assert_eq!(status(b"GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n"), Err(400));
     assert_eq!(status(b"GET / HTTP/1.1\nHost: h\n\n"), Err(400));
     assert_eq!(status(b"GET / HTTP/1.1\r\nHost: h\r\n\n"), Err(400));
+}
+
+#[test]
+fn hosts() {
+    for host in
+        ["", "a", "a:", "a:80", "A-b_c.example", "127.0.0.1:4000", "[::1]", "[::1]:80", "[v1.a:b]", "%C3%A9.test"]
+    {
+        assert_eq!(status(&get(&format!("Host: {host}\r\n"))), Ok(Progress::More), "{host}");
+    }
+}
+
+#[test]
+fn debug_output_tells_no_secrets() {
+    let body = b"secret-body";
+    let headers = [("Authorization", "Bearer secret-token"), ("Host", "h")];
+    let request = Request::new("POST", "/path?token=secret-query", &headers, body);
+    let shown = format!("{request:?}");
+    assert!(shown.contains("/path") && !shown.contains("secret"), "{shown}");
+
+    let mut reader = Reader::default();
+    let bytes = b"POST / HTTP/1.1\r\nHost: h\r\nCookie: secret\r\nContent-Length: 20\r\n\r\nsecret";
+    reader.read(bytes, &LIMITS).unwrap();
+    let shown = format!("{reader:?}");
+    assert!(shown.contains("kept_bytes") && !shown.contains("secret") && !shown.contains("115, 101, 99"), "{shown}");
+
+    let head = Head::parse(b"HTTP/1.1 401 No\r\nSet-Cookie: secret\r\n\r\n", 8).unwrap();
+    let shown = format!("{head:?}");
+    assert!(shown.contains("401") && !shown.contains("secret") && !shown.contains("115, 101, 99"), "{shown}");
 }
 
 #[test]
@@ -236,6 +275,9 @@ fn upgrades() {
         assert_eq!(with(&|headers| headers[2].1 = key), Err(UpgradeError::Key), "{key}");
     }
     assert_eq!(Request::new("POST", "/", &UPGRADE, b"").websocket(), Err(UpgradeError::Method));
+    assert_eq!(with(&|headers| headers.push(headers[0])), Err(UpgradeError::NotAnUpgrade), "two of them");
+    assert_eq!(with(&|headers| headers.push(("Transfer-Encoding", "chunked"))), Err(UpgradeError::NotAnUpgrade));
+    assert_eq!(Request::new("GET", "/", &UPGRADE, b"body").websocket(), Err(UpgradeError::NotAnUpgrade));
 }
 
 #[test]
@@ -282,8 +324,8 @@ fn headers_cannot_be_injected() {
     }
     assert_eq!(Response::new(200).body("a\r\nb: c", "").err(), Some(HeaderError::Value));
     assert_eq!(add("X", "a\tb é"), None);
-    assert_eq!(switching_protocols("key", Some("a\r\nb")), None);
-    assert_eq!(switching_protocols("key", Some("")), None);
+    assert_eq!(switching_protocols("key", Some("a\r\nb"), None), None);
+    assert_eq!(switching_protocols("key", Some(""), None), None);
 }
 
 proptest::proptest! {

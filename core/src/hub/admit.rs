@@ -9,7 +9,7 @@ use super::{Failed, Hub, PubSub, guard, guard_outcome};
 use crate::channel::{Leave, Refuse};
 use crate::connect::{Accept, Connect, PROTOCOL};
 use crate::error::{CloseReason, CommandError, PeerError};
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, UpgradeError, extensions};
 use crate::id::{ConnId, Ticket};
 use crate::log::Level;
 use crate::payload::ToPayload;
@@ -203,6 +203,9 @@ impl<S> Hub<S> {
             return forbidden();
         }
         let Some(vsn) = vsn(mount, request) else { return forbidden() };
+        if mount.deflate.is_some() && request.offered_extensions().is_some_and(|list| extensions(&list).is_none()) {
+            return Admission::Refused(UpgradeError::Extensions.response());
+        }
         let Some(entry) = self.state.conns.get_mut(conn) else { return forbidden() };
         (entry.mount, entry.vsn, entry.offers_token) = (index as u16, vsn, offers_token);
         keep_params(&mut entry.details, request, params);
@@ -241,7 +244,8 @@ impl<S> Hub<S> {
     fn admitted(&self, conn: ConnId) -> Option<Admitted> {
         let entry = self.state.conns.get(conn)?;
         let protocol = entry.offers_token.then_some(PROTOCOL);
-        Some(Admitted::new(protocol, self.mount_of(conn)?.mount.max_message))
+        let mount = &self.mount_of(conn)?.mount;
+        Some(Admitted::new(protocol, mount.max_message, mount.deflate))
     }
 
     /// Messages flow from now on.
@@ -306,7 +310,9 @@ impl<S> Hub<S> {
             CloseReason::SlowConsumer => Level::Warn,
             CloseReason::Violation(error) => {
                 match error {
-                    PeerError::Protocol(_) | PeerError::InvalidUtf8 => stats.protocol_errors += 1,
+                    PeerError::Protocol(_) | PeerError::InvalidUtf8 | PeerError::BadCompression => {
+                        stats.protocol_errors += 1
+                    }
                     PeerError::TooBig { .. } => stats.too_big += 1,
                     PeerError::BadRequest(_) => stats.bad_requests += 1,
                     PeerError::HandshakeTimeout => stats.handshake_timeouts += 1,

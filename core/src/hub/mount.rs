@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Origin;
 use crate::channel::{Channel, Failure, Outcome, Refuse};
 use crate::connect::Connect;
+use crate::deflate::Deflate;
 use crate::error::CloseReason;
 use crate::limits::RateLimit;
 use crate::raw::Raw;
@@ -42,6 +43,7 @@ pub struct Mount<S = ()> {
     pub(super) websocket_only: bool,
     pub(super) rate_limit: Option<RateLimit>,
     pub(super) max_offences: u16,
+    pub(super) deflate: Option<Deflate>,
     /// What was registered and is nothing for this protocol; said when the hub is built.
     pub(super) misplaced: Option<&'static str>,
 }
@@ -90,6 +92,7 @@ impl<S> Mount<S> {
             websocket_only: false,
             rate_limit: None,
             max_offences: 1000,
+            deflate: None,
             misplaced: None,
         }
     }
@@ -203,6 +206,22 @@ impl<S> Mount<S> {
     #[must_use]
     pub const fn max_offences(mut self, offences: u16) -> Self {
         self.max_offences = offences;
+        self
+    }
+
+    /// Compresses messages (permessage-deflate) for the clients that offer it, as browsers do; off unless set. What a
+    /// message of `max_message` bytes inflates to is bounded by the same limit.
+    ///
+    /// ```
+    /// use chanson_core::Mount;
+    /// use chanson_core::deflate::Deflate;
+    ///
+    /// let mount: Mount<()> = Mount::channels("/socket").deflate(Deflate::new());
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(mut self, deflate: Deflate) -> Self {
+        self.deflate = Some(deflate);
         self
     }
 

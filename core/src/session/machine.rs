@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Config;
 use super::outbox::Outbox;
+use crate::deflate::Deflate;
 use crate::error::{CloseReason, HandshakeError, PeerError};
 use crate::frame::Kind;
 use crate::http::{
@@ -55,6 +56,8 @@ type Masks = Option<Box<Random>>;
 #[derive(Debug)]
 pub(super) struct Upgrading {
     pub(super) handshake: Handshake,
+    /// The compression that was offered.
+    pub(super) deflate: Option<Deflate>,
     masks: Masks,
 }
 
@@ -84,13 +87,20 @@ impl Machine {
         }
     }
 
-    pub(super) fn client(now: Instant, config: &Arc<Config>, upgrade: Upgrade, seed: [u8; 32]) -> Self {
+    pub(super) fn client(
+        now: Instant,
+        config: &Arc<Config>,
+        mut upgrade: Upgrade,
+        deflate: Option<Deflate>,
+        seed: [u8; 32],
+    ) -> Self {
+        upgrade.extensions = deflate.map(|deflate| deflate.offer().into_boxed_str());
         let mut random = Random::new(seed);
         let mut nonce = [0; 16];
         random.fill(&mut nonce);
         let (handshake, request) = Handshake::new(upgrade, nonce);
         let mut machine = Self::new(now, config);
-        machine.phase = Phase::Upgrading(Box::new(Upgrading { handshake, masks: Some(Box::new(random)) }));
+        machine.phase = Phase::Upgrading(Box::new(Upgrading { handshake, deflate, masks: Some(Box::new(random)) }));
         machine.client = true;
         machine.outbox.push_own(request);
         machine
@@ -196,15 +206,21 @@ impl Machine {
         true
     }
 
+    /// The extensions that the request which waits offers.
+    pub(super) fn offered_extensions(&self) -> Option<&str> {
+        let Phase::Http(exchange) = &self.phase else { return None };
+        exchange.reader.facts().extensions.as_deref()
+    }
+
     /// Answers the request that waits with 101.
-    pub(super) fn upgrade(&mut self, protocol: Option<&str>) -> Result<(), UpgradeError> {
+    pub(super) fn upgrade(&mut self, protocol: Option<&str>, extension: Option<&str>) -> Result<(), UpgradeError> {
         let Phase::Http(exchange) = &mut self.phase else { return Err(UpgradeError::NotPending) };
         if !exchange.reader.is_complete() {
             return Err(UpgradeError::NotPending);
         }
         let key = exchange.reader.facts().key.as_ref().map_err(|error| *error)?;
         let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
-        let response = switching_protocols(&accept, protocol).ok_or(UpgradeError::Protocol)?;
+        let response = switching_protocols(&accept, protocol, extension).ok_or(UpgradeError::Protocol)?;
         let closing = exchange.closing;
         self.outbox.push_own(response);
         self.phase = Phase::Open(None);
@@ -232,17 +248,13 @@ impl Machine {
 
     /// Queues a message as a frame of this connection alone.
     pub(super) fn send(&mut self, kind: Kind, message: &[u8]) {
-        let kind = match kind {
-            Kind::Text => ws::Data::Text,
-            Kind::Binary => ws::Data::Binary,
-        };
         let (mask, mut frame) = (self.mask(), Vec::new());
-        ws::data(kind, message, mask, &mut frame);
-        self.outbox.push_masked(frame);
+        ws::data(kind.opcode(), message, mask, &mut frame);
+        self.outbox.push_alone(frame);
     }
 
     /// A fresh key for the next frame (RFC 6455 §5.3).
-    fn mask(&mut self) -> Option<[u8; 4]> {
+    pub(super) fn mask(&mut self) -> Option<[u8; 4]> {
         let Phase::Open(Some(random)) = &mut self.phase else { return None };
         let mut key = [0; 4];
         random.fill(&mut key);

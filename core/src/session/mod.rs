@@ -26,6 +26,7 @@
 //! # Ok::<(), chanson_core::http::UpgradeError>(())
 //! ```
 
+mod compressed;
 mod config;
 mod input;
 mod machine;
@@ -41,9 +42,10 @@ pub use config::Config;
 use input::Input;
 use machine::{Machine, Phase};
 
+use crate::deflate::{Agreed, Compression, Deflate};
 use crate::error::{CloseReason, CommandError, HandshakeError, PeerError, TlsError};
-use crate::frame::{Frame, Kind, Message};
-use crate::http::{Head, Progress, Request, Response, Upgrade, UpgradeError};
+use crate::frame::{Frame, Kind};
+use crate::http::{Head, Progress, Request, Response, Upgrade, UpgradeError, extensions};
 use crate::time::Instant;
 use crate::tls;
 use crate::ws::{Decoder, Incoming, Role};
@@ -60,6 +62,8 @@ pub struct Session {
     decoder: Decoder,
     /// What is between the machine's bytes and the wire, if anything is.
     tls: Option<Box<tls::Stream>>,
+    /// What was agreed on to compress messages.
+    compression: Option<Box<Compression>>,
 }
 
 /// What has come. Borrows the session until the next call on it.
@@ -93,8 +97,7 @@ impl Session {
     /// A connection that we accepted. The time for its handshake runs from now.
     pub fn server(now: Instant, config: &Arc<Config>) -> Self {
         // How long a message may be is said by `upgrade`; no frame is read before.
-        let decoder = Decoder::new(Role::Server, 0);
-        Self { machine: Machine::new(now, config), input: Input::default(), decoder, tls: None }
+        Self::new(Machine::new(now, config), Decoder::new(Role::Server, 0))
     }
 
     /// A connection that we opened: asks for an upgrade, which waits in [`pending`](Self::pending). The time for its
@@ -118,8 +121,24 @@ impl Session {
     /// # Ok::<(), chanson_core::http::HeaderError>(())
     /// ```
     pub fn client(now: Instant, config: &Arc<Config>, upgrade: Upgrade, max_message: usize, seed: [u8; 32]) -> Self {
-        let decoder = Decoder::new(Role::Client, max_message);
-        Self { machine: Machine::client(now, config, upgrade, seed), input: Input::default(), decoder, tls: None }
+        Self::client_with(now, config, upgrade, max_message, seed, None)
+    }
+
+    /// The same with an offer to compress messages, which the server may accept or not.
+    pub(crate) fn client_with(
+        now: Instant,
+        config: &Arc<Config>,
+        upgrade: Upgrade,
+        max_message: usize,
+        seed: [u8; 32],
+        deflate: Option<Deflate>,
+    ) -> Self {
+        let machine = Machine::client(now, config, upgrade, deflate, seed);
+        Self::new(machine, Decoder::new(Role::Client, max_message))
+    }
+
+    fn new(machine: Machine, decoder: Decoder) -> Self {
+        Self { machine, input: Input::default(), decoder, tls: None, compression: None }
     }
 
     /// Bytes came from the peer.
@@ -207,21 +226,41 @@ impl Session {
     /// The request is no upgrade that can be accepted, `protocol` is no token, or no request is pending. Nothing has
     /// changed then: answer with [`UpgradeError::response`].
     pub fn upgrade(&mut self, now: Instant, protocol: Option<&str>, max_message: usize) -> Result<(), UpgradeError> {
+        self.upgrade_with(now, protocol, max_message, None)
+    }
+
+    /// The same with messages compressed, if the client offers that in a way which `deflate` accepts. Queue with
+    /// [`queue_with`](Self::queue_with) then; [`queue`](Self::queue) sends messages as they are, which is always allowed.
+    ///
+    /// # Errors
+    /// Those of `upgrade`, and a malformed list of extensions.
+    pub fn upgrade_with(
+        &mut self,
+        now: Instant,
+        protocol: Option<&str>,
+        max_message: usize,
+        deflate: Option<&Deflate>,
+    ) -> Result<(), UpgradeError> {
         self.machine.tick(now);
-        self.machine.upgrade(protocol)?;
+        let agreed = match (deflate, self.machine.offered_extensions()) {
+            (Some(deflate), Some(offers)) => deflate.accept(&extensions(offers).ok_or(UpgradeError::Extensions)?),
+            _ => None,
+        };
+        self.machine.upgrade(protocol, agreed.as_ref().map(|(_, extension)| &**extension))?;
         self.decoder = Decoder::new(Role::Server, max_message);
+        if let Some((agreed, _)) = agreed {
+            self.compress(agreed);
+        }
         self.await_close();
         Ok(())
     }
 
-    /// Sends a message, behind all that is queued. O(1): the bytes are shared; of a client O(length), since a masked frame
-    /// cannot be shared. Ignored unless [`is_open`](Self::is_open).
+    /// Sends a message as it is, behind all that is queued. O(1): the bytes are shared; of a client O(length), since a
+    /// masked frame cannot be shared. Ignored unless [`is_open`](Self::is_open).
     pub fn queue(&mut self, frame: &Frame) {
-        if self.is_open() && self.machine.is_client() {
-            match frame.message() {
-                Message::Text(text) => self.send(Kind::Text, text.as_bytes()),
-                Message::Binary(data) => self.send(Kind::Binary, data),
-            }
+        if self.machine.is_client() {
+            let (kind, message) = frame.payload();
+            self.send(kind, message);
         } else if self.is_open() {
             self.machine.outbox.push_frame(frame);
         }
@@ -234,13 +273,6 @@ impl Session {
         }
     }
 
-    /// Sends a ping, whose answer is [`Event::Alive`]. Ignored unless [`is_open`](Self::is_open).
-    pub(crate) fn ping(&mut self) {
-        if self.is_open() {
-            self.machine.ping();
-        }
-    }
-
     /// How many bytes wait to be sent, headers and control frames included; about, with TLS.
     pub fn queued_bytes(&self) -> usize {
         let encrypted = self.tls.as_ref().map_or(0, |tls| tls.pending().len());
@@ -250,6 +282,9 @@ impl Session {
     /// Drops the messages of which nothing has been sent yet, for a peer that reads too slowly.
     pub fn drop_queued(&mut self) {
         self.machine.outbox.drop_frames();
+        if let Some(compression) = &mut self.compression {
+            compression.forget_sent();
+        }
     }
 
     /// Ends the connection: sends a close frame behind what is queued and waits for the peer's, for as long as
@@ -305,6 +340,11 @@ impl Session {
         self.machine.is_ending()
             && self.machine.outbox.is_empty()
             && self.tls.as_ref().is_none_or(|tls| tls.is_done_sending())
+    }
+
+    /// Whether what it sends may be compressed.
+    pub(crate) const fn is_compressing(&self) -> bool {
+        self.compression.is_some()
     }
 
     /// Whether it is an open WebSocket, both ways.
@@ -376,8 +416,13 @@ impl Session {
             }
         };
         match answer {
-            Ok(Some(_)) => self.machine.upgraded(),
-            Ok(None) => self.machine.ran_dry(),
+            Ok(Some(Answer::Agreed(agreed))) => {
+                self.machine.upgraded();
+                if let Some(agreed) = agreed {
+                    self.compress(agreed);
+                }
+            }
+            Ok(_) => self.machine.ran_dry(),
             Err(error) => self.machine.refused(error),
         }
         let head = &self.input.bytes[start..self.input.start];
@@ -405,11 +450,14 @@ impl Session {
         if head.is_interim() {
             return Ok(Some(Answer::Interim));
         }
-        handshake.check(&head).map(|_| Some(Answer::Agreed))
+        handshake.check(&head)?;
+        let Some(deflate) = upgrading.deflate else { return Ok(Some(Answer::Agreed(None))) };
+        let extensions = head.extensions().ok_or(HandshakeError::Extension)?;
+        deflate.agree(&extensions).map(|agreed| Some(Answer::Agreed(agreed)))
     }
 
     fn poll_websocket(&mut self) -> Option<Event<'_>> {
-        let Self { machine, input: Input { bytes, start, .. }, decoder, .. } = self;
+        let Self { machine, input: Input { bytes, start, .. }, decoder, compression, .. } = self;
         let end = bytes.len();
         let event = match decoder.decode(&mut bytes[*start..]) {
             Ok((used, item)) => {
@@ -423,8 +471,10 @@ impl Session {
                     }
                     Some(Incoming::Pong(_)) => return Some(Event::Alive),
                     Some(Incoming::Close { code, .. }) => machine.peer_closed(code),
-                    // RSV1 is not allowed, so nothing comes compressed.
-                    Some(Incoming::Compressed { .. }) => machine.fail(PeerError::Protocol("reserved bit set")),
+                    Some(Incoming::Compressed { text, data }) => match compressed::inflate(compression, text, data) {
+                        Ok(event) => return Some(event),
+                        Err(error) => machine.fail(error),
+                    },
                     None => machine.ran_dry(),
                 }
                 machine.take_closed()
@@ -473,7 +523,8 @@ impl Session {
 enum Answer {
     /// Another head follows.
     Interim,
-    Agreed,
+    /// To the upgrade, and to this compression.
+    Agreed(Option<Agreed>),
 }
 
 /// The first byte of a TLS handshake, and of no HTTP request.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::IoSlice;
+use std::sync::Arc;
 
 use crate::frame::Frame;
 
@@ -24,8 +25,10 @@ pub(super) struct Outbox {
 
 enum Chunk {
     Frame(Frame),
-    /// A client's message, masked for this connection alone.
-    Masked(Box<[u8]>),
+    /// A compressed message; other connections have it too.
+    Shared(Arc<[u8]>),
+    /// A message masked or compressed for this connection alone.
+    Alone(Box<[u8]>),
     Pong(Box<[u8]>),
     /// An HTTP message, a ping or close frame: never dropped.
     Own(Box<[u8]>),
@@ -42,7 +45,8 @@ impl Chunk {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Frame(frame) => frame.bytes(),
-            Self::Masked(bytes) | Self::Pong(bytes) | Self::Own(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+            Self::Alone(bytes) | Self::Pong(bytes) | Self::Own(bytes) => bytes,
         }
     }
 }
@@ -61,8 +65,12 @@ impl Outbox {
         self.push(Chunk::Frame(frame.clone()));
     }
 
-    pub(super) fn push_masked(&mut self, bytes: Vec<u8>) {
-        self.push(Chunk::Masked(bytes.into_boxed_slice()));
+    pub(super) fn push_shared(&mut self, bytes: Arc<[u8]>) {
+        self.push(Chunk::Shared(bytes));
+    }
+
+    pub(super) fn push_alone(&mut self, bytes: Vec<u8>) {
+        self.push(Chunk::Alone(bytes.into_boxed_slice()));
     }
 
     pub(super) fn push_own(&mut self, bytes: Vec<u8>) {
@@ -97,7 +105,7 @@ impl Outbox {
     pub(super) fn drop_frames(&mut self) {
         let mut on_their_way = self.sent + self.committed;
         self.chunks.retain(|chunk| {
-            let stays = on_their_way > 0 || !matches!(chunk, Chunk::Frame(_) | Chunk::Masked(_));
+            let stays = on_their_way > 0 || !matches!(chunk, Chunk::Frame(_) | Chunk::Shared(_) | Chunk::Alone(_));
             on_their_way = on_their_way.saturating_sub(chunk.bytes().len());
             stays
         });

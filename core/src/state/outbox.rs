@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use crate::deflate::Deflate;
 use crate::error::CloseReason;
 use crate::frame::Frame;
 use crate::http::Response;
@@ -57,11 +58,13 @@ pub struct Admitted {
     pub protocol: Option<&'static str>,
     /// Longest message to take from it, in bytes.
     pub max_message: usize,
+    /// The compression to accept if it is offered.
+    pub deflate: Option<Deflate>,
 }
 
 impl Admitted {
-    pub(crate) const fn new(protocol: Option<&'static str>, max_message: usize) -> Self {
-        Self { protocol, max_message }
+    pub(crate) const fn new(protocol: Option<&'static str>, max_message: usize, deflate: Option<Deflate>) -> Self {
+        Self { protocol, max_message, deflate }
     }
 }
 

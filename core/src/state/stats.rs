@@ -46,7 +46,7 @@ pub struct Stats {
     pub expired_tickets: u64,
     /// Connections that ended, whoever ended them.
     pub closed: u64,
-    /// Connections closed for a frame that RFC 6455 forbids, or text that is not UTF-8.
+    /// Connections closed for a frame that RFC 6455 forbids, text that is not UTF-8, or data that cannot be inflated.
     pub protocol_errors: u64,
     /// Connections closed for a message that was too big.
     pub too_big: u64,

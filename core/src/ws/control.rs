@@ -12,7 +12,7 @@ pub const MAX_CONTROL: usize = 125;
 
 /// Appends a control frame. What is longer than [`MAX_CONTROL`] is cut off, because no such frame may be sent.
 pub fn control(kind: Control, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    frame(OpCode::Control(kind), &payload[..payload.len().min(MAX_CONTROL)], mask, out);
+    frame(OpCode::Control(kind), false, &payload[..payload.len().min(MAX_CONTROL)], mask, out);
 }
 
 /// Appends a close frame. A code that may not be sent ([`is_valid_close_code`]) gives a frame without one, and a reason
@@ -30,7 +30,12 @@ pub fn close(code: u16, reason: &str, mask: Option<[u8; 4]>, out: &mut Vec<u8>) 
 
 /// Appends a whole message as one data frame.
 pub fn data(kind: Data, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    frame(OpCode::Data(kind), payload, mask, out);
+    frame(OpCode::Data(kind), false, payload, mask, out);
+}
+
+/// Appends a whole message, compressed, as one data frame with RSV1 set (RFC 7692 §6).
+pub fn compressed(kind: Data, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    frame(OpCode::Data(kind), true, payload, mask, out);
 }
 
 /// Whether a close frame may carry this code: defined by RFC 6455 §7.4.1 or registered with IANA (1012 to 1014), or one
@@ -39,8 +44,8 @@ pub const fn is_valid_close_code(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-fn frame(opcode: OpCode, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    let header = FrameHeader { opcode, mask, ..FrameHeader::default() };
+fn frame(opcode: OpCode, rsv1: bool, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    let header = FrameHeader { opcode, rsv1, mask, ..FrameHeader::default() };
     let len = payload.len() as u64;
     out.reserve(header.len(len) + payload.len());
     header.format(len, out).expect("writing to a Vec does not fail");

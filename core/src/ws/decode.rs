@@ -1,5 +1,6 @@
 //! Frames in, messages out: incremental, in place, in memory that grows with what came and not with what was claimed.
 
+use std::fmt;
 use std::io::Cursor;
 
 use tungstenite::protocol::frame::FrameHeader;
@@ -53,12 +54,18 @@ pub struct Decoder {
 }
 
 /// The message that comes in several frames.
-#[derive(Debug)]
 struct Fragments {
     bytes: Vec<u8>,
     text: bool,
     compressed: bool,
     complete: bool,
+}
+
+impl fmt::Debug for Fragments {
+    /// Not the bytes: a message may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.bytes.len())
+    }
 }
 
 /// The frame whose header has come.
@@ -97,10 +104,16 @@ impl Decoder {
         Self { fragments: None, frame: None, max_message, utf8, role, rsv1: false }
     }
 
-    /// Whether messages may have RSV1 set, that is, whether an extension that compresses was negotiated (RFC 7692).
+    /// Whether messages may have RSV1 set, that is, whether an extension that compresses was negotiated (RFC 7692). One that
+    /// has may be a little longer than `max_message`, since what does not compress gets longer.
     pub const fn allow_rsv1(mut self, allowed: bool) -> Self {
         self.rsv1 = allowed;
         self
+    }
+
+    /// How many bytes a message may have.
+    pub(crate) const fn max_message(&self) -> usize {
+        self.max_message as usize
     }
 
     /// Reads on: how many bytes of `input` are used up, and the next message or control frame if it is whole.
@@ -182,8 +195,8 @@ impl Decoder {
         let size = cursor.position() as usize;
         self.check_header(&header, len, size)?;
         let kind = self.kind(&header)?;
-        let len = self.check_len(kind, len)?;
-        let compressed = header.rsv1;
+        let compressed = header.rsv1 || self.fragments.as_ref().is_some_and(|fragments| fragments.compressed);
+        let len = self.check_len(kind, len, compressed)?;
         if let OpCode::Data(Data::Text | Data::Binary) = header.opcode {
             let text = header.opcode == OpCode::Data(Data::Text);
             self.utf8 = Utf8::new();
@@ -232,9 +245,11 @@ impl Decoder {
     }
 
     /// The length, if it is allowed: nothing is reserved for one that is not, nor for one that is.
-    fn check_len(&self, kind: Kind, len: u64) -> Result<u32, PeerError> {
+    fn check_len(&self, kind: Kind, len: u64, compressed: bool) -> Result<u32, PeerError> {
         let max = self.max_message as usize;
         let too_big = PeerError::TooBig { max };
+        // The worst that zlib's compressors make of anything: zlib.h, `deflateBound`.
+        let max = if compressed { max.saturating_add(max / 8 + max / 64 + 64) } else { max };
         let (before, max, error) = match kind {
             Kind::Ping | Kind::Pong | Kind::Close => (0, MAX_CONTROL, PeerError::Protocol("control frame too long")),
             Kind::Whole { .. } => (0, max, too_big),

@@ -11,7 +11,7 @@ mod mask;
 mod tests;
 mod utf8;
 
-pub use control::{MAX_CONTROL, close, control, data, is_valid_close_code};
+pub use control::{MAX_CONTROL, close, compressed, control, data, is_valid_close_code};
 pub use decode::{Decoder, Incoming};
 pub use mask::apply as apply_mask;
 pub use tungstenite::protocol::frame::coding::{Control, Data};

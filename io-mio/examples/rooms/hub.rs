@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use chanson_core::deflate::Deflate;
 use chanson_core::error::CommandError;
 use chanson_core::http::Response;
 use chanson_core::hub::Builder;
@@ -68,13 +69,16 @@ pub(crate) fn hub(options: &Options) -> Builder<Rooms> {
         Some("letmein") => admit(connect),
         _ => Err(Refuse::default()),
     });
-    let echo = Mount::raw("/echo")
-        .on_connect(admit)
-        .origin(options.origin.clone())
-        .max_message(16 * 1024 * 1024)
-        .idle_timeout(options.heartbeat_timeout)
-        .on_text(|raw, text| raw.send_text(text))
-        .on_binary(|raw, data| raw.send_binary(data));
+    let echo = |path: &str| {
+        Mount::raw(path)
+            .on_connect(admit)
+            .origin(options.origin.clone())
+            .max_message(16 * 1024 * 1024)
+            .idle_timeout(options.heartbeat_timeout)
+            .on_text(|raw, text| raw.send_text(text))
+            .on_binary(|raw, data| raw.send_binary(data))
+    };
+    let takeover = Deflate::new().threshold(0).server_context_takeover(true).client_context_takeover(true);
     Hub::builder()
         .capacity(Capacity::for_connections(options.connections))
         .mount(mount("/socket"))
@@ -83,7 +87,11 @@ pub(crate) fn hub(options: &Options) -> Builder<Rooms> {
         .mount(mount("/small").max_message(1024))
         .mount(auth)
         .mount(mount("/strict").origin(Origin::list(["localhost"])))
-        .mount(echo)
+        .mount(mount("/deflate").deflate(Deflate::new()))
+        .mount(mount("/deflate-takeover").deflate(takeover))
+        .mount(echo("/echo"))
+        .mount(echo("/echo-deflate").deflate(Deflate::new().threshold(0)))
+        .mount(echo("/echo-deflate-takeover").deflate(takeover))
         .on_request(|_, request| match (request.method(), request.path()) {
             ("GET" | "HEAD", "/health") => Response::text(200, "ok"),
             _ => Response::text(404, "not found"),

@@ -5,6 +5,7 @@
 //! seeds in `fuzz/corpus`.
 
 mod covenant;
+mod deflate;
 mod endpoint;
 mod http;
 mod hub;
@@ -17,6 +18,7 @@ mod wire;
 mod ws;
 
 pub use self::covenant::covenant_server;
+pub use self::deflate::deflate;
 pub use self::endpoint::endpoint;
 pub use self::http::{http_request, http_response};
 pub use self::hub::hub;
@@ -42,6 +44,7 @@ pub struct Target {
 /// All of them.
 pub const TARGETS: &[Target] = &[
     Target { name: "covenant_server", run: covenant_server, memory: 256 << 10 },
+    Target { name: "deflate", run: deflate, memory: 1 << 20 },
     Target { name: "endpoint", run: endpoint, memory: 4 << 20 },
     Target { name: "http_request", run: http_request, memory: 64 << 10 },
     Target { name: "http_response", run: http_response, memory: 64 << 10 },

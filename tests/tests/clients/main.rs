@@ -4,6 +4,7 @@ mod chat_page;
 #[expect(clippy::unwrap_used, reason = "these are tests")]
 mod cli;
 mod covenant;
+mod deflate;
 mod many_on_one_loop;
 mod phoenix_js;
 mod python;

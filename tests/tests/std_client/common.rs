@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use chanson_core::deflate::Deflate;
 use chanson_core::driver::Running;
 use chanson_core::hub::Builder;
 use chanson_core::{Binary, Channel, Hub, Mount, Payload, Refuse, Reply};
@@ -47,7 +48,8 @@ pub(crate) fn hub() -> Builder {
         socket.defer()?;
         Ok(Reply::Later)
     });
-    Hub::builder().mount(Mount::channels("/socket").channel(room).channel(unanswered))
+    let compressed = Mount::channels("/deflate").channel(room.clone()).deflate(Deflate::new());
+    Hub::builder().mount(Mount::channels("/socket").channel(room).channel(unanswered)).mount(compressed)
 }
 
 pub(crate) fn serve(host: Host) -> Running {

@@ -4,6 +4,7 @@
 
 mod callbacks;
 mod common;
+mod compressed;
 mod conversation;
 mod ending;
 mod reconnecting;

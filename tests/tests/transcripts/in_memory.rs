@@ -66,7 +66,8 @@ fn refuse_and_id_are_understood_on_every_mount() {
     let hub = rooms::hub(&rooms::Options::default()).seed([7; 32]).build().unwrap();
     let mut world = World::with_app(hub, rooms::Rooms::default());
     let token = [("Sec-WebSocket-Protocol", "phoenix, base64url.bearer.phx.bGV0bWVpbg")];
-    let mounts = ["/socket", "/short", "/limited", "/small", "/auth", "/strict", "/echo"];
+    let mounts =
+        ["/socket", "/short", "/limited", "/small", "/auth", "/strict", "/deflate", "/deflate-takeover", "/echo"];
     for mount in mounts {
         let refused = world.try_connect(&format!("{mount}?refuse=1"), &token);
         assert_eq!(refused.map_err(|response| response.status), Err(403), "{mount}");

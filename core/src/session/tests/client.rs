@@ -13,7 +13,7 @@ fn client() -> Session {
 }
 
 /// The server's answer to what the client asks.
-fn answer(session: &mut Session) -> Vec<u8> {
+pub(super) fn answer(session: &mut Session) -> Vec<u8> {
     let request = sent_text(session, 0);
     let key = request.split("Sec-WebSocket-Key: ").nth(1).unwrap().split("\r\n").next().unwrap();
     AGREED.replace("ACCEPT", &tungstenite::handshake::derive_accept_key(key.as_bytes())).into_bytes()

@@ -3,6 +3,8 @@
 mod after_upgrade;
 mod before_upgrade;
 mod client;
+#[cfg(feature = "deflate")]
+mod compressed;
 
 use std::io::IoSlice;
 use std::sync::Arc;
