@@ -42,7 +42,7 @@ mod with {
     }
 
     fn pem() -> Pem {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         Pem { chain: made.cert.pem(), key: made.signing_key.serialize_pem() }
     }
 
@@ -71,7 +71,7 @@ mod with {
             chanson_builder_free(builder);
             chanson_acceptor_free(acceptor);
 
-            let url = CString::new(format!("wss://localhost:{}/socket", chanson_server_port(server))).unwrap();
+            let url = CString::new(format!("wss://localhost:{}/socket", chanson_server_port(server))).expect("no NUL");
             let other = self::pem();
             let connected = chanson_client_event_kind::CHANSON_CLIENT_CONNECTED as i32;
             let failed = chanson_client_event_kind::CHANSON_CLIENT_CONNECT_FAILED as i32;
