@@ -6,7 +6,9 @@ use chanson_core::client::{Closing, Event, JoinError, Status};
 use chanson_core::error::CommandError;
 use chanson_core::wire::Vsn;
 use chanson_core::{Binary, Channel, Hub, Mount};
-use chanson_mio::{AddError, ClientId, Server};
+#[cfg(not(feature = "tls"))]
+use chanson_mio::AddError;
+use chanson_mio::{ClientId, Server};
 use serde_json::json;
 
 use crate::common::{World, config, payload, server};
