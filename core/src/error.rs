@@ -108,6 +108,8 @@ pub enum PeerError {
     HandshakeTimeout,
     /// So many messages in a row that were refused (1008); see `Mount::max_offences`.
     TooManyOffences,
+    /// Something about TLS.
+    Tls(TlsError),
 }
 
 impl PeerError {
@@ -115,6 +117,8 @@ impl PeerError {
     pub const fn code(self) -> u16 {
         match self {
             Self::Protocol(_) | Self::BadRequest(_) | Self::HandshakeTimeout => 1002,
+            // No close frame is sent, but that is the code for it (RFC 6455 §7.4.1).
+            Self::Tls(_) => 1015,
             Self::InvalidUtf8 | Self::BadCompression => 1007,
             Self::RateLimited | Self::TooManyOffences => 1008,
             Self::TooBig { .. } => 1009,
@@ -133,6 +137,7 @@ impl PeerError {
             Self::BadRequest(_) => "bad request",
             Self::HandshakeTimeout => "handshake timeout",
             Self::TooManyOffences => "too many refused messages",
+            Self::Tls(_) => "tls",
         }
     }
 }
@@ -198,6 +203,7 @@ impl fmt::Display for PeerError {
         match self {
             Self::TooBig { max } => write!(f, "a message beyond {max} bytes (1009)"),
             Self::BadRequest(status) => write!(f, "a bad request (answered {status})"),
+            Self::Tls(error) => error.fmt(f),
             error => write!(f, "{} ({})", error.reason(), error.code()),
         }
     }
@@ -242,6 +248,57 @@ impl fmt::Display for HandshakeError {
 }
 
 impl std::error::Error for HandshakeError {}
+
+/// What went wrong with TLS on one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// To a server with TLS: a plain HTTP request. It was answered 400, in plain text.
+    PlainHttp,
+    /// To a server without TLS: the beginning of a TLS handshake.
+    TlsToPlainPort,
+    /// What came is no TLS.
+    NotTls,
+    /// The server's certificate has expired.
+    Expired,
+    /// The server's certificate is not valid yet.
+    NotValidYet,
+    /// The server's certificate is for other hosts, or the host is no name that a certificate can be for.
+    WrongHost,
+    /// The server's certificate is signed by nobody who is trusted, perhaps only by itself, or its chain has a gap.
+    UnknownIssuer,
+    /// The server's certificate is broken, or has something that is not known here.
+    BadCertificate,
+    /// There is no version, cipher or kind of key that both know.
+    Incompatible,
+    /// The peer said that it goes on no longer, by this alert (RFC 8446 §6.2): 42 to 48 are about our certificate.
+    Alert(u8),
+    /// The peer broke a rule of TLS.
+    Protocol,
+    /// No randomness, or no time, was to be had.
+    Internal,
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PlainHttp => "a plain HTTP request on a port that speaks TLS",
+            Self::TlsToPlainPort => "a TLS handshake on a port without TLS",
+            Self::NotTls => "no TLS where TLS is spoken",
+            Self::Expired => "the certificate has expired",
+            Self::NotValidYet => "the certificate is not valid yet",
+            Self::WrongHost => "the certificate is not for this host",
+            Self::UnknownIssuer => "the certificate is signed by nobody who is trusted",
+            Self::BadCertificate => "the certificate cannot be accepted",
+            Self::Incompatible => "no TLS version or cipher in common",
+            Self::Alert(number) => return write!(f, "the peer ended TLS with alert {number}"),
+            Self::Protocol => "a violation of TLS",
+            Self::Internal => "TLS has no randomness or no time",
+        })
+    }
+}
+
+impl std::error::Error for TlsError {}
 
 /// The text is not one valid JSON value, or the value cannot be written as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

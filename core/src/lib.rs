@@ -89,6 +89,11 @@ mod socket;
 mod state;
 pub mod time;
 mod timers;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls/off.rs"]
+mod tls;
 pub mod topic;
 pub mod wire;
 pub mod ws;

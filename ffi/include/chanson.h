@@ -303,6 +303,8 @@ enum chanson_client_reason
     CHANSON_REASON_LEFT = 9,
     // Another join took the channel's topic.
     CHANSON_REASON_REPLACED = 10,
+    // There is no TLS with that server, its certificate is not accepted, say: `text` is why.
+    CHANSON_REASON_TLS = 11,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -311,6 +313,10 @@ typedef enum chanson_client_reason chanson_client_reason;
 typedef int32_t chanson_client_reason;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
+
+// Who servers with TLS are: certificates and keys. One may be given to many endpoints and servers, by their configuration; it may
+// be freed when they have it, and may be kept to show other certificates later. TLS 1.2 and 1.3.
+typedef struct chanson_acceptor chanson_acceptor;
 
 // Mounts and channels, from which any number of hubs, endpoints and servers can be made. They copy what they need: it can be
 // freed as soon as they are there. The callbacks and user pointers must be good for as long as what was made of it lives.
@@ -321,7 +327,7 @@ typedef struct chanson_builder chanson_builder;
 // and freeing it. A connection that is lost or cannot be had is opened again by itself, as the config says, and channels join
 // again.
 //
-// Names are looked up on threads that end with the lookup; a numeric address needs none. There is no TLS: `wss://` is refused.
+// Names are looked up on threads that end with the lookup; a numeric address needs none. Without TLS in the library `wss://` is refused.
 typedef struct chanson_client chanson_client;
 
 // A connection before it opens. Good until the callback returns, on the thread that the callback runs on.
@@ -676,7 +682,7 @@ typedef void (*chanson_on_client_event)(struct chanson_client *client,
 typedef struct chanson_client_config {
     // `sizeof(chanson_client_config)`; set by `chanson_client_config_default`.
     size_t size;
-    // The server's socket: `ws://`, host, port, path (`ws://127.0.0.1:4000/socket`); NUL-terminated. `/websocket` is appended
+    // The server's socket: `ws://` or `wss://`, host, port, path (`ws://127.0.0.1:4000/socket`); NUL-terminated. `/websocket` is appended
     // to the path unless it ends so.
     const char *url;
     // The version of the wire format: 2, or 1, which has no binary payloads. 2.
@@ -724,6 +730,13 @@ typedef struct chanson_client_config {
     chanson_on_client_event on_event;
     // Comes with it.
     void *user;
+    // For `wss://`: a file with the certificates (PEM) of whom to trust, NUL-terminated, or NULL for `ca_pem`; where both are
+    // empty, those whom the operating system trusts.
+    const char *ca_file;
+    // The certificates themselves.
+    struct chanson_str ca_pem;
+    // For `wss://`: trusts ANYBODY, and with that whoever sits between. For experiments on one machine.
+    bool danger_accept_invalid_certs;
 } chanson_client_config;
 
 // What a client has dropped, and what it holds now. Set `size` to `sizeof(chanson_client_counters)`; the rest is written by the
@@ -792,6 +805,8 @@ typedef struct chanson_endpoint_config {
     // What happens to a peer that does not read, once `queued_bytes_per_connection` wait for it: it is closed (1013); or, if
     // this is set, messages are dropped until it has read.
     bool drop_newest;
+    // TLS on all connections, by an acceptor that has an identity. NULL: none.
+    struct chanson_acceptor *acceptor;
 } chanson_endpoint_config;
 
 // One connection of an endpoint: a small value, to be copied and kept where you like. It is good from
@@ -959,6 +974,18 @@ typedef struct chanson_iovec {
     size_t len;
 } chanson_iovec;
 
+// A certificate chain, the server's own certificate first, and its private key (not encrypted), in PEM.
+typedef struct chanson_identity {
+    // The chain: a file's path, NUL-terminated, or NULL for `chain_pem`.
+    const char *chain_file;
+    // The key: a file's path, NUL-terminated, or NULL for `key_pem`.
+    const char *key_file;
+    // The chain itself.
+    struct chanson_str chain_pem;
+    // The key itself.
+    struct chanson_str key_pem;
+} chanson_identity;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1003,7 +1030,8 @@ chanson_code chanson_builder_serve(struct chanson_builder *builder,
 // A client, which begins to connect; free it with `chanson_client_free`. It may join and push at once: that waits for the
 // connection. `*client` is NULL when it is refused, with no details kept.
 //
-// `CHANSON_ERR_ARGUMENT` for an address that is none, a bad header, a `vsn` that does not exist; `…_NOT_ALLOWED` for `wss://`;
+// `CHANSON_ERR_ARGUMENT` for an address that is none, a bad header, a `vsn` that does not exist; `…_NOT_ALLOWED` for `wss://` without TLS in
+// the library;
 // `…_IO` when the operating system has no room.
 chanson_code chanson_client_new(const struct chanson_client_config *config,
                                 struct chanson_client **client);
@@ -1794,6 +1822,24 @@ struct chanson_payload chanson_json(const char *json);
 
 // The payload that these bytes are, which are borrowed.
 struct chanson_payload chanson_binary(const void *data, size_t len);
+
+// An acceptor that has no identity yet; free it with `chanson_acceptor_free`. `CHANSON_ERR_NOT_ALLOWED` where the library was
+// built without TLS.
+chanson_code chanson_acceptor_new(struct chanson_acceptor **acceptor);
+
+// Frees an acceptor. Endpoints and servers that have it go on as they are. NULL is nothing.
+chanson_code chanson_acceptor_free(struct chanson_acceptor *acceptor);
+
+// What was refused last and why, NUL-terminated, good until the next call on the acceptor.
+const char *chanson_acceptor_error(const struct chanson_acceptor *acceptor);
+
+// Shows these identities from now on, to all that connect to whatever has this acceptor; connections that are there stay. To a
+// client that says which host it looks for, the first that is for that host is shown; else the first. Files are read now and
+// not again. Nothing has changed when it is refused, and `chanson_acceptor_error` says why: `CHANSON_ERR_IO` for a file that
+// cannot be read, `…_ARGUMENT` for no identity, for what is no PEM, and for a key that is another's.
+chanson_code chanson_acceptor_set(struct chanson_acceptor *acceptor,
+                                  const struct chanson_identity *identities,
+                                  size_t count);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -31,7 +31,7 @@ use crate::hub::millis_up;
 /// and freeing it. A connection that is lost or cannot be had is opened again by itself, as the config says, and channels join
 /// again.
 ///
-/// Names are looked up on threads that end with the lookup; a numeric address needs none. There is no TLS: `wss://` is refused.
+/// Names are looked up on threads that end with the lookup; a numeric address needs none. Without TLS in the library `wss://` is refused.
 pub struct chanson_client {
     _opaque: [u8; 0],
 }
@@ -126,7 +126,8 @@ impl Pump {
 /// A client, which begins to connect; free it with `chanson_client_free`. It may join and push at once: that waits for the
 /// connection. `*client` is NULL when it is refused, with no details kept.
 ///
-/// `CHANSON_ERR_ARGUMENT` for an address that is none, a bad header, a `vsn` that does not exist; `…_NOT_ALLOWED` for `wss://`;
+/// `CHANSON_ERR_ARGUMENT` for an address that is none, a bad header, a `vsn` that does not exist; `…_NOT_ALLOWED` for `wss://` without TLS in
+/// the library;
 /// `…_IO` when the operating system has no room.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn chanson_client_new(

@@ -15,6 +15,7 @@ use crate::config::read_sized;
 use crate::handle::{self, Opaque, enter, put};
 use crate::hub::{chanson_hub, millis_up, read_peer};
 use crate::session::chanson_session;
+use crate::tls::{chanson_acceptor, secure};
 
 /// A hub and the sessions of its connections: bytes in, bytes out. One thread at a time may be in it; a second one, and a
 /// callback of its own, is answered `CHANSON_ERR_BUSY`.
@@ -48,6 +49,8 @@ pub struct chanson_endpoint_config {
     /// What happens to a peer that does not read, once `queued_bytes_per_connection` wait for it: it is closed (1013); or, if
     /// this is set, messages are dropped until it has read.
     pub drop_newest: bool,
+    /// TLS on all connections, by an acceptor that has an identity. NULL: none.
+    pub acceptor: *mut chanson_acceptor,
 }
 
 /// The limits by default.
@@ -64,11 +67,14 @@ pub extern "C" fn chanson_endpoint_config_default() -> chanson_endpoint_config {
         max_headers: session.max_headers,
         max_body: session.max_body,
         drop_newest: false,
+        acceptor: std::ptr::null_mut(),
     }
 }
 
 impl chanson_endpoint_config {
-    pub(crate) fn config(&self) -> Config {
+    /// # Safety
+    /// `acceptor` is NULL or an acceptor.
+    pub(crate) unsafe fn config(&self) -> Result<Config, Refusal> {
         let session = session::Config::default()
             .with_handshake_timeout(Duration::from_millis(self.handshake_timeout_ms))
             .with_keep_alive_timeout(Duration::from_millis(self.keep_alive_timeout_ms))
@@ -77,7 +83,9 @@ impl chanson_endpoint_config {
             .with_max_headers(self.max_headers)
             .with_max_body(self.max_body);
         let policy = if self.drop_newest { SlowConsumer::DropNewest } else { SlowConsumer::Close };
-        Config::default().with_session(session).with_slow_consumer(policy)
+        let config = Config::default().with_session(session).with_slow_consumer(policy);
+        // SAFETY: as the caller promises.
+        unsafe { secure(config, self.acceptor) }
     }
 }
 
@@ -115,7 +123,7 @@ pub unsafe extern "C" fn chanson_endpoint_new(
             if !config.is_null() {
                 given = read_sized(config, given)?;
             }
-            let made = Endpoint::with_config(plan.hub()?, given.config());
+            let made = Endpoint::with_config(plan.hub()?, given.config()?);
             put(endpoint, handle::make(Core::new(Level::Endpoint(Box::new(made), Users::default()))))
         })
     }

@@ -36,6 +36,7 @@ mod slot;
 mod socket;
 mod stats;
 mod text;
+mod tls;
 
 pub use builder::*;
 pub use callback::*;
@@ -57,3 +58,4 @@ pub use session::*;
 pub use socket::*;
 pub use stats::*;
 pub use text::*;
+pub use tls::*;

@@ -86,7 +86,7 @@ pub unsafe extern "C" fn chanson_server_bind(
                 endpoint = read_sized(given.endpoint, endpoint)?;
             }
             let config = Config::default()
-                .with_endpoint(endpoint.config())
+                .with_endpoint(endpoint.config()?)
                 .with_drain(Duration::from_millis(given.drain_ms))
                 .with_backlog(given.backlog)
                 .with_accepts_per_turn(given.accepts_per_turn as usize)

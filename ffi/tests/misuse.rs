@@ -18,6 +18,7 @@ const NO_PAYLOAD: chanson_payload = chanson_payload { kind: 0, data: null(), len
 /// What a function is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    Acceptor,
     Builder,
     /// A hub of the host's own.
     Hub,
@@ -125,6 +126,7 @@ macro_rules! f {
 
 /// Functions without a handle, tried by `functions_without_a_handle_take_nothing`, or whose handle is not looked at.
 const WITHOUT: &[&str] = &[
+    "chanson_acceptor_new",
     "chanson_binary",
     "chanson_builder_new",
     "chanson_busy_response",
@@ -145,6 +147,9 @@ const WITHOUT: &[&str] = &[
 ];
 
 const FUNCTIONS: &[Function] = &[
+    f!(Acceptor, chanson_acceptor_free, |p| (p.cast())),
+    f!(Acceptor, chanson_acceptor_error, |p| (p.cast())),
+    f!(Acceptor, chanson_acceptor_set, |p| (p.cast(), null(), 0)),
     f!(Builder, chanson_builder_free, |p| (p.cast())),
     f!(Builder, chanson_builder_error, |p| (p.cast())),
     f!(Builder, chanson_builder_mount, |p| (p.cast(), null(), null_mut())),
@@ -385,6 +390,7 @@ fn functions_without_a_handle_take_nothing() {
             (c"http://a.test/", CHANSON_ERR_ARGUMENT),
             (c"", CHANSON_ERR_ARGUMENT),
             (c"\xff", CHANSON_ERR_UTF8),
+            #[cfg(not(feature = "tls"))]
             (c"wss://127.0.0.1:1/socket", CHANSON_ERR_NOT_ALLOWED),
         ] {
             config.url = url.as_ptr();

@@ -4,7 +4,6 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
 
 use chanson_core::driver::{Leaving, PAUSE, concerns_one_peer};
-use chanson_core::endpoint::BUSY;
 use chanson_core::time::Instant;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
@@ -86,10 +85,10 @@ impl Door {
         }
     }
 
-    /// Tells somebody that there is no room.
-    pub(crate) fn turn_away(&mut self, now: Instant, mut stream: TcpStream) {
+    /// Tells somebody by `answer` that there is no room.
+    pub(crate) fn turn_away(&mut self, now: Instant, mut stream: TcpStream, answer: &[u8]) {
         // It fits into the empty buffer of a new socket; whoever does not get it finds out by the end that follows.
-        drop(stream.write(BUSY));
+        drop(stream.write(answer));
         drop(stream.shutdown(Shutdown::Write));
         drop(stream.read(&mut [0; 2048]));
         self.leaving.push(now, stream);

@@ -83,7 +83,7 @@ impl<S> Server<S> {
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
         let Ok(id) = self.endpoint.handle_connect(self.now, Some(peer)) else {
             self.stats.turned_away += 1;
-            return self.door.turn_away(self.now, stream);
+            return self.door.turn_away(self.now, stream, self.endpoint.busy());
         };
         // Without it small messages may come late; a socket that cannot have it works all the same.
         drop(stream.set_nodelay(true));

@@ -8,7 +8,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use chanson_core::driver::{Leaving, PAUSE, concerns_one_peer};
-use chanson_core::endpoint::BUSY;
 use chanson_core::time::Instant;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -74,11 +73,11 @@ impl Door {
         self.leaving.handle_timeout(now);
     }
 
-    /// Tells somebody that there is no room.
-    pub(crate) fn turn_away(&mut self, now: Instant, stream: Arc<TcpStream>) {
+    /// Tells somebody by `answer` that there is no room.
+    pub(crate) fn turn_away(&mut self, now: Instant, stream: Arc<TcpStream>, answer: &[u8]) {
         // It fits into the empty buffer of a new socket; whoever does not get it finds out by the end that follows.
         if stream.set_nonblocking(true).is_ok() {
-            drop((&*stream).write(BUSY));
+            drop((&*stream).write(answer));
             drop(stream.shutdown(Shutdown::Write));
             drop((&*stream).read(&mut [0; 2048]));
             self.leaving.push(now, stream);

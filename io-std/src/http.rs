@@ -29,6 +29,8 @@ use std::time::Duration;
 use chanson_core::covenant::connection::{Answer, CallError, Post};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use ureq::Agent;
+#[cfg(feature = "tls")]
+use {chanson_core::tls::Connector, std::sync::OnceLock};
 
 /// How a caller treats its requests.
 #[derive(Clone, Debug)]
@@ -45,6 +47,9 @@ pub struct Config {
     /// How long a connection is kept for further requests. 3 s, which is less than servers usually keep one (Node.js: 5 s): a
     /// request must not meet a connection that is just being closed.
     pub keep_alive: Duration,
+    /// Whom to trust where an address is `https://`. `None`: whom the operating system trusts.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Connector>,
 }
 
 impl Default for Config {
@@ -55,6 +60,8 @@ impl Default for Config {
             timeout: Duration::from_secs(10),
             max_body: 1 << 20,
             keep_alive: Duration::from_secs(3),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
@@ -94,6 +101,14 @@ impl Config {
         self.keep_alive = keep_alive;
         self
     }
+
+    /// With this [`tls`](Self::tls).
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, connector: Connector) -> Self {
+        self.tls = Some(connector);
+        self
+    }
 }
 
 /// Performs requests on worker threads, each known by what the caller calls it by: a `T`.
@@ -108,6 +123,9 @@ pub struct Caller<T> {
 struct Shared<T> {
     jobs: Receiver<(T, Post)>,
     agent: Agent,
+    /// The one for `https://`, made when it is first needed, for whom to trust takes a while to read.
+    #[cfg(feature = "tls")]
+    secure: OnceLock<Option<Agent>>,
     config: Config,
     done: Box<Done<T>>,
     /// How many threads there are.
@@ -124,7 +142,19 @@ impl<T: Send + 'static> Caller<T> {
         let (sender, jobs) = bounded(config.queue.max(1));
         let agent = agent(&config);
         let (threads, pending) = (Mutex::new(0), AtomicUsize::new(0));
-        Self { jobs: sender, shared: Arc::new(Shared { jobs, agent, config, done: Box::new(done), threads, pending }) }
+        Self {
+            jobs: sender,
+            shared: Arc::new(Shared {
+                jobs,
+                agent,
+                #[cfg(feature = "tls")]
+                secure: OnceLock::new(),
+                config,
+                done: Box::new(done),
+                threads,
+                pending,
+            }),
+        }
     }
 
     /// Performs a request, soon.
@@ -193,9 +223,22 @@ impl<T: Send + 'static> Shared<T> {
         Ok(())
     }
 
+    /// The agent for `https://`.
+    #[cfg(feature = "tls")]
+    fn secure(&self) -> Result<&Agent, CallError> {
+        self.secure.get_or_init(|| secure_agent(&self.config)).as_ref().ok_or(CallError::NotTrusted)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "as the one with TLS")]
+    fn secure(&self) -> Result<&Agent, CallError> {
+        Err(CallError::NoTls)
+    }
+
     fn work(&self, jobs: &Receiver<(T, Post)>) {
         for (name, post) in jobs {
-            let result = perform(&self.agent, &post, self.config.max_body);
+            let agent = if post.url().is_tls() { self.secure() } else { Ok(&self.agent) };
+            let result = agent.and_then(|agent| perform(agent, &post, self.config.max_body));
             // A worker outlives a panic of what it tells, which has gone through the program's panic hook.
             drop(catch_unwind(AssertUnwindSafe(|| (self.done)(name, result))));
             self.pending.fetch_sub(1, Ordering::AcqRel);
@@ -204,6 +247,27 @@ impl<T: Send + 'static> Shared<T> {
 }
 
 fn agent(config: &Config) -> Agent {
+    settings(config).build().new_agent()
+}
+
+/// `None` when nobody is trusted.
+#[cfg(feature = "tls")]
+fn secure_agent(config: &Config) -> Option<Agent> {
+    use ureq::tls::{Certificate, RootCerts, TlsConfig};
+    let connector = config.tls.clone().or_else(|| Connector::system().ok())?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(provider);
+    let tls = match connector.roots() {
+        Some(roots) => {
+            let roots: Vec<_> = roots.map(|root| Certificate::from_der(root).to_owned()).collect();
+            tls.root_certs(RootCerts::Specific(Arc::new(roots)))
+        }
+        None => tls.disable_verification(true),
+    };
+    Some(settings(config).tls_config(tls.build()).build().new_agent())
+}
+
+fn settings(config: &Config) -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
     Agent::config_builder()
         .http_status_as_error(false)
         .proxy(None)
@@ -215,14 +279,9 @@ fn agent(config: &Config) -> Agent {
         .max_idle_connections_per_host(config.threads)
         .user_agent(concat!("chanson/", env!("CARGO_PKG_VERSION")))
         .accept("*/*")
-        .build()
-        .new_agent()
 }
 
 fn perform(agent: &Agent, post: &Post, max_body: usize) -> Result<Answer, CallError> {
-    if post.url().is_tls() {
-        return Err(CallError::NoTls);
-    }
     let mut request = agent.post(post.url().as_str());
     for (name, value) in post.headers() {
         request = request.header(name, value);
@@ -242,6 +301,8 @@ fn why(error: &ureq::Error) -> CallError {
         ureq::Error::Io(error) => io_reason(error),
         ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::BadUri(_) => CallError::Unreachable,
         ureq::Error::LargeResponseHeader(..) => CallError::TooLong,
+        #[cfg(feature = "tls")]
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) => CallError::NotTrusted,
         _ => CallError::NotHttp,
     }
 }
@@ -256,6 +317,9 @@ fn io_reason(error: &io::Error) -> CallError {
         | io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe => CallError::HungUp,
+        // So what rustls says comes, from below.
+        #[cfg(feature = "tls")]
+        io::ErrorKind::InvalidData => CallError::NotTrusted,
         _ => CallError::Unreachable,
     }
 }

@@ -127,7 +127,7 @@ impl<S> Server<S> {
         }
         let Ok(id) = self.endpoint.handle_connect(self.now, Some(peer)) else {
             self.stats.turned_away += 1;
-            return self.door.turn_away(self.now, stream);
+            return self.door.turn_away(self.now, stream, self.endpoint.busy());
         };
         // Without it small messages may come late; a socket that cannot have it works all the same.
         drop(stream.set_nodelay(true));
@@ -148,7 +148,7 @@ impl<S> Server<S> {
             self.stats.accept_failures += 1;
             self.endpoint.log(self.now, Level::Warn, format_args!("no thread left for a connection"));
             self.endpoint.handle_close(self.now, app, id);
-            self.door.turn_away(self.now, stream);
+            self.door.turn_away(self.now, stream, self.endpoint.busy());
         }
     }
 
@@ -233,7 +233,7 @@ impl<S> Server<S> {
         if self.endpoint.is_finished(id) {
             return self.dead.push(id);
         }
-        let endpoint = &self.endpoint;
+        let endpoint = &mut self.endpoint;
         match self.conns.write(id, |batch| {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = endpoint.pending(id, &mut slices);

@@ -22,6 +22,8 @@ pub mod runner;
 pub mod scenario;
 pub mod script;
 pub mod simulation;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod tools;
 pub mod transport;
 pub mod zzz;

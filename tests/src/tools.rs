@@ -226,6 +226,25 @@ pub fn example(package: &str, name: &str) -> PathBuf {
     program(package, "--example", name)
 }
 
+/// The same with the feature `tls`, beside the example that has none.
+///
+/// # Panics
+/// When it cannot be built.
+#[cfg(feature = "tls")]
+pub fn tls_example(package: &str, name: &str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let build = || {
+        let feature = format!("{package}/tls");
+        let program = executable(&["-p", package, "--example", name, "--features", &feature], name);
+        let kept = program.with_file_name(format!("{name}-tls{}", env::consts::EXE_SUFFIX));
+        let fresh = kept.with_extension(std::process::id().to_string());
+        std::fs::copy(&program, &fresh).and_then(|_| std::fs::rename(&fresh, &kept)).expect("it is copied");
+        kept
+    };
+    built.entry(format!("{package}/{name}")).or_insert_with(build).clone()
+}
+
 /// The same with a program of a package; built once by each test program.
 ///
 /// # Panics
@@ -237,8 +256,11 @@ pub fn binary(package: &str, name: &str) -> PathBuf {
 }
 
 fn program(package: &str, kind: &str, name: &str) -> PathBuf {
-    let built = build(&["-p", package, kind, name]);
-    let executable = built.into_iter().filter(|artifact| artifact.target.name == name);
+    executable(&["-p", package, kind, name], name)
+}
+
+fn executable(what: &[&str], name: &str) -> PathBuf {
+    let executable = build(what).into_iter().filter(|artifact| artifact.target.name == name);
     executable.filter_map(|artifact| artifact.executable).next_back().expect("it is a program")
 }
 

@@ -9,6 +9,7 @@ use super::Backoff;
 use super::url::{Url, UrlError};
 use crate::deflate::Deflate;
 use crate::http::{HeaderError, Upgrade};
+use crate::tls::Connector;
 use crate::wire::Vsn;
 
 /// Where a client connects to, with what, and how patient it is.
@@ -33,6 +34,7 @@ pub struct Config {
     params: Vec<(Box<str>, Box<str>)>,
     headers: Vec<(Box<str>, Box<str>)>,
     auth_token: Option<Box<str>>,
+    connector: Option<Connector>,
     deflate: Option<Deflate>,
     /// How long an answer to a join or a push is waited for. 10 s.
     pub timeout: Duration,
@@ -110,6 +112,7 @@ impl Config {
             params: Vec::new(),
             headers: Vec::new(),
             auth_token: None,
+            connector: None,
             deflate: None,
             timeout: Duration::from_secs(10),
             heartbeat_interval: Duration::from_secs(30),
@@ -151,6 +154,26 @@ impl Config {
     pub fn with_auth_token(mut self, token: &str) -> Self {
         self.auth_token = Some(token.into());
         self
+    }
+
+    /// With whom to trust, where the address is `wss://`: the client then speaks TLS by itself, and its transport is a plain
+    /// one.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, connector: Connector) -> Self {
+        self.connector = Some(connector);
+        self
+    }
+
+    /// Whether the address is `wss://` and the client cannot speak TLS by itself: whoever opens transports has to, or to
+    /// give it a `Connector`.
+    pub fn wants_tls(&self) -> bool {
+        self.url.tls && self.connector.is_none()
+    }
+
+    /// How to speak TLS, if that is to be.
+    pub(super) fn connector(&self) -> Option<&Connector> {
+        self.connector.as_ref().filter(|_| self.url.tls)
     }
 
     /// Offers to compress messages (permessage-deflate); whether the server accepts makes no other difference. A client that

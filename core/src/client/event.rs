@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Presence;
-use crate::error::{CloseReason, HandshakeError};
+use crate::error::{CloseReason, HandshakeError, TlsError};
 use crate::payload::PayloadBuf;
 use crate::time::Instant;
 
@@ -69,7 +69,8 @@ pub enum Output {
         host: Box<str>,
         /// The port.
         port: u16,
-        /// Whether the address is `wss://`: with TLS, whose certificate has to be for `host`.
+        /// Whether the host has to speak TLS, with a certificate that is for `host`: the address is `wss://`, and
+        /// `Config::with_tls` was not called.
         tls: bool,
     },
     /// Shut the transport down, whatever its state, and hand in nothing more of it. What is pending has been sent or is
@@ -229,6 +230,8 @@ pub enum ConnectError {
     },
     /// The answer to the upgrade is none that can be gone on with.
     Handshake(HandshakeError),
+    /// There is no TLS with that server: its certificate is not accepted, say.
+    Tls(TlsError),
     /// `disconnect` was called meanwhile.
     Cancelled,
 }
@@ -241,6 +244,7 @@ impl fmt::Display for ConnectError {
             Self::Refused { status } => write!(f, "the server refused the connection with status {status}"),
             Self::Redirect { status, location } => write!(f, "the server redirects ({status}) to {location:?}"),
             Self::Handshake(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Cancelled => f.write_str("disconnected before it was connected"),
         }
     }

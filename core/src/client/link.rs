@@ -223,7 +223,10 @@ impl Client {
         self.link.random.fill(&mut seed);
         let (config, max) = (&self.link.session_config, self.config.capacity.message_bytes);
         let (upgrade, deflate) = (self.config.upgrade(), self.config.deflate());
-        let session = Session::client_with(self.now, config, upgrade, max, seed, deflate);
+        let mut session = Session::client_with(self.now, config, upgrade, max, seed, deflate);
+        if let Some(connector) = self.config.connector() {
+            session = session.secured(connector.connect(&self.config.url().host));
+        }
         self.link.transport = Transport::Up(Box::new(session));
     }
 
@@ -279,8 +282,8 @@ impl Client {
         {
             self.link.transport = Transport::Opening;
             self.timers.set(&mut self.link.timer, self.now, self.config.connect_timeout, Due::Connect);
-            let url = self.config.url();
-            self.link.outputs.push_back(Output::Connect { host: url.host.clone(), port: url.port, tls: url.tls });
+            let (url, tls) = (self.config.url(), self.config.wants_tls());
+            self.link.outputs.push_back(Output::Connect { host: url.host.clone(), port: url.port, tls });
         }
     }
 
@@ -388,6 +391,7 @@ const fn failure(reason: CloseReason) -> ConnectError {
     match reason {
         CloseReason::Refused(error) => ConnectError::Handshake(error),
         CloseReason::Violation(PeerError::HandshakeTimeout) => ConnectError::Timeout,
+        CloseReason::Violation(PeerError::Tls(error)) => ConnectError::Tls(error),
         CloseReason::Violation(_) => ConnectError::Handshake(HandshakeError::Malformed),
         _ => ConnectError::Transport,
     }

@@ -165,11 +165,12 @@ impl Client {
 
     // --- what happened ---
 
-    /// The transport that [`Output::Connect`] asked for is up (with TLS: after its handshake). Ignored when none was asked
-    /// for.
+    /// The transport that [`Output::Connect`] asked for is up (where the host speaks TLS: after its handshake). Ignored when none
+    /// was asked for.
     pub fn handle_connected(&mut self, now: Instant) {
         self.tick(now);
         self.begin_upgrade();
+        self.pump();
     }
 
     /// Bytes came. Ignored when there is no transport. All that they say is handled at once; the events wait for
@@ -237,8 +238,8 @@ impl Client {
     }
 
     /// Bytes to send: fills as many slices as there are, in order, and says how many.
-    pub fn pending<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        self.link.session().map_or(0, |session| session.pending(slices))
+    pub fn pending<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.link.session_mut().map_or(0, |session| session.pending(slices))
     }
 
     /// The next `n` pending bytes were handed to another thread, which will say later that they have left: until

@@ -46,6 +46,16 @@ impl Default for Config {
     }
 }
 
+#[cfg(feature = "tls")]
+impl Config {
+    /// The same with TLS on all connections. Keep a clone to change the certificates while the server runs.
+    #[must_use]
+    pub fn with_tls(mut self, acceptor: crate::tls::Acceptor) -> Self {
+        self.endpoint = self.endpoint.with_tls(acceptor);
+        self
+    }
+}
+
 /// A setter for each field.
 macro_rules! setters {
     ($($with:ident $field:ident $type:ty)*) => {

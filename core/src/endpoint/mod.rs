@@ -51,6 +51,7 @@ use crate::session::{self, Event};
 use crate::state::outbox::Output;
 use crate::state::stats;
 use crate::time::Instant;
+use crate::tls::Acceptor;
 
 /// How an endpoint treats its connections.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +61,7 @@ pub struct Config {
     pub session: session::Config,
     /// What to do about a peer that does not read.
     pub slow_consumer: SlowConsumer,
+    pub(crate) tls: Option<Acceptor>,
 }
 
 impl Config {
@@ -74,6 +76,14 @@ impl Config {
     #[must_use]
     pub const fn with_slow_consumer(mut self, policy: SlowConsumer) -> Self {
         self.slow_consumer = policy;
+        self
+    }
+
+    /// With TLS on all connections.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, acceptor: Acceptor) -> Self {
+        self.tls = Some(acceptor);
         self
     }
 }
@@ -111,6 +121,12 @@ pub struct Stats {
     pub most_queued_bytes: usize,
     /// The most that ever waited for one connection.
     pub most_queued_bytes_of_one: usize,
+    /// With TLS: connections whose handshake is not done.
+    pub tls_handshaking: usize,
+    /// Handshakes that were done.
+    pub tls_handshakes: u64,
+    /// Connections that ended, by whomever or whatever, before their handshake was done.
+    pub tls_failures: u64,
     /// Messages that were compressed: a broadcast once for all connections that agreed on the same, whether it got shorter or
     /// not.
     pub compressions: u64,
@@ -142,6 +158,9 @@ impl Stats {
                     self.most_queued_bytes_of_one as u64,
                     "The most bytes that ever waited for one connection.",
                 ),
+                ("tls_handshaking", Gauge, self.tls_handshaking as u64, "Connections in their TLS handshake."),
+                ("tls_handshakes", Counter, self.tls_handshakes, "TLS handshakes done."),
+                ("tls_failures", Counter, self.tls_failures, "Connections that ended in their TLS handshake."),
                 ("slow_consumers", Counter, self.slow_consumers, "Connections closed since they did not read."),
                 ("dropped", Counter, self.dropped, "Messages dropped for connections that did not read."),
                 ("bytes_in", Counter, self.bytes_in, "Bytes received."),
@@ -183,7 +202,7 @@ impl<S> Endpoint<S> {
     /// A transport came up.
     ///
     /// # Errors
-    /// `Full` at `Capacity::connections`; [`BUSY`] is the answer to give before closing the transport.
+    /// `Full` at `Capacity::connections`; [`busy`](Self::busy) is the answer to give before closing the transport.
     pub fn handle_connect(&mut self, now: Instant, peer: Option<SocketAddr>) -> Result<ConnId, CommandError> {
         let conn = self.hub.handle_connect(now, peer)?;
         self.sessions.tick(now);
@@ -200,6 +219,7 @@ impl<S> Endpoint<S> {
             entry.session.lend(&mut buffer);
             entry.session.handle_bytes(now, bytes);
             self.sessions.stats.bytes_in += bytes.len() as u64;
+            self.sessions.mind_handshake(conn);
             self.pump(app, conn);
         }
         if let Some(entry) = self.sessions.get_mut(conn) {
@@ -281,9 +301,10 @@ impl<S> Endpoint<S> {
         None
     }
 
-    /// Bytes to send: fills as many slices as there are, in order, and says how many. 0 also for an unknown connection.
-    pub fn pending<'a>(&'a self, conn: ConnId, slices: &mut [IoSlice<'a>]) -> usize {
-        self.sessions.get(conn).map_or(0, |entry| entry.session.pending(slices))
+    /// Bytes to send: fills as many slices as there are, in order, and says how many. 0 also for an unknown connection. With
+    /// TLS this is where they are encrypted, so ask once all is said that there is to say in a turn.
+    pub fn pending<'a>(&'a mut self, conn: ConnId, slices: &mut [IoSlice<'a>]) -> usize {
+        self.sessions.get_mut(conn).map_or(0, |entry| entry.session.pending(slices))
     }
 
     /// The next `n` pending bytes were handed to somebody who will send them: they stay pending, but as they are, until
@@ -332,6 +353,12 @@ impl<S> Endpoint<S> {
     /// behind it.
     pub fn wants_bytes(&self, conn: ConnId) -> bool {
         self.sessions.get(conn).is_some_and(|entry| entry.session.wants_bytes())
+    }
+
+    /// The answer to give to a transport that is one too many, before it is closed: [`BUSY`], or with TLS nothing, for it could not
+    /// be read.
+    pub const fn busy(&self) -> &'static [u8] {
+        if self.sessions.is_secure() { b"" } else { BUSY }
     }
 
     /// Has the hub's listener hear of something that happened to the host. See `Hub::log`.

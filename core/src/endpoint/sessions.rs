@@ -14,6 +14,7 @@ use crate::session::{self, Session};
 use crate::state::outbox::Admitted;
 use crate::time::Instant;
 use crate::timers::Timers;
+use crate::tls::Acceptor;
 
 /// The answer to a request.
 pub(super) enum Answer {
@@ -27,6 +28,7 @@ pub(super) struct Sessions {
     living: usize,
     config: Arc<session::Config>,
     policy: SlowConsumer,
+    acceptor: Option<Acceptor>,
     pub(super) touched: VecDeque<ConnId>,
     pub(super) timers: Timers<ConnId>,
     pub(super) now: Instant,
@@ -47,6 +49,8 @@ pub(super) struct Sessions {
 pub(super) struct Entry {
     conn: ConnId,
     pub(super) session: Session,
+    /// Whether it was in its TLS handshake when last looked at.
+    handshaking: bool,
     pub(super) touched: bool,
     /// Whether it is in `Sessions::slow`, or was.
     slow: bool,
@@ -67,6 +71,7 @@ impl Sessions {
             living: 0,
             config: Arc::new(config.session),
             policy: config.slow_consumer,
+            acceptor: config.tls,
             touched: VecDeque::new(),
             timers: Timers::new(),
             now: Instant::ORIGIN,
@@ -90,9 +95,15 @@ impl Sessions {
         if self.entries.len() <= conn.index() {
             self.entries.resize_with(conn.index() + 1, || None);
         }
-        let session = Session::server(self.now, &self.config);
+        let mut session = Session::server(self.now, &self.config);
+        if let Some(acceptor) = &self.acceptor {
+            session = session.secured(acceptor.accept());
+        }
+        let handshaking = session.is_handshaking();
+        self.stats.tls_handshaking += usize::from(handshaking);
         let (touched, slow, compressing) = (false, false, false);
-        let entry = Entry { conn, session, touched, slow, compressing, reserved: 0, queued: 0, look_at: None };
+        let entry =
+            Entry { conn, session, handshaking, touched, slow, compressing, reserved: 0, queued: 0, look_at: None };
         self.entries[conn.index()] = Some(entry);
         self.living += 1;
         self.watch(conn);
@@ -105,6 +116,8 @@ impl Sessions {
         if let Some(entry) = self.entries[conn.index()].take() {
             self.queued -= entry.queued;
             self.living -= 1;
+            self.stats.tls_handshaking -= usize::from(entry.handshaking);
+            self.stats.tls_failures += u64::from(entry.handshaking);
             self.compressing -= usize::from(entry.compressing);
         }
         true
@@ -132,6 +145,22 @@ impl Sessions {
         }
         entry.session.queue_with(frame, &mut self.deflater);
         self.touch(conn);
+    }
+
+    /// Bytes came: the TLS handshake may be done by them.
+    pub(super) fn mind_handshake(&mut self, conn: ConnId) {
+        if let Some(entry) = self.get_mut(conn)
+            && entry.handshaking
+            && !entry.session.is_handshaking()
+        {
+            entry.handshaking = false;
+            self.stats.tls_handshaking -= 1;
+            self.stats.tls_handshakes += 1;
+        }
+    }
+
+    pub(super) const fn is_secure(&self) -> bool {
+        self.acceptor.is_some()
     }
 
     /// The same for several at once, which `all` is in one piece: one by one where the bound may lie between them.

@@ -318,7 +318,7 @@ impl<S> Hub<S> {
                     PeerError::HandshakeTimeout => stats.handshake_timeouts += 1,
                     PeerError::TooManyOffences => stats.offenders += 1,
                     // Counted where they are found.
-                    PeerError::Undecodable(_) | PeerError::RateLimited => {}
+                    PeerError::Undecodable(_) | PeerError::RateLimited | PeerError::Tls(_) => {}
                 }
                 Level::Info
             }

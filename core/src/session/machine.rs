@@ -332,6 +332,26 @@ impl Machine {
 
     // ---- the end
 
+    /// What carries the connection has failed: nothing of this can be said to the peer here.
+    pub(super) fn break_off(&mut self, reason: CloseReason) {
+        if !matches!(self.phase, Phase::Finished) {
+            let told = self.is_ending() || matches!(self.phase, Phase::Closing);
+            self.enter(Phase::Finished);
+            if !told {
+                self.closed = Some(reason);
+            }
+        }
+    }
+
+    /// When an end that begins now is waited for no longer.
+    pub(super) fn close_by(&self) -> Instant {
+        self.now + self.config.close_timeout
+    }
+
+    pub(super) const fn now(&self) -> Instant {
+        self.now
+    }
+
     /// The peer sends no more. Before the upgrade it may still read, so what it asked for is answered; a second call says
     /// that it does not.
     pub(super) fn eof_came(&mut self) {

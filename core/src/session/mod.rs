@@ -31,6 +31,7 @@ mod config;
 mod input;
 mod machine;
 mod outbox;
+mod secure;
 #[cfg(test)]
 mod tests;
 
@@ -42,10 +43,11 @@ use input::Input;
 use machine::{Machine, Phase};
 
 use crate::deflate::{Agreed, Compression, Deflate};
-use crate::error::{CloseReason, CommandError, HandshakeError, PeerError};
+use crate::error::{CloseReason, CommandError, HandshakeError, PeerError, TlsError};
 use crate::frame::{Frame, Kind};
 use crate::http::{Head, Progress, Request, Response, Upgrade, UpgradeError, extensions};
 use crate::time::Instant;
+use crate::tls;
 use crate::ws::{Decoder, Incoming, Role};
 
 /// One connection: bytes in by [`handle_bytes`](Self::handle_bytes), events out by [`poll_event`](Self::poll_event); frames
@@ -58,6 +60,8 @@ pub struct Session {
     machine: Machine,
     input: Input,
     decoder: Decoder,
+    /// What is between the machine's bytes and the wire, if anything is.
+    tls: Option<Box<tls::Stream>>,
     /// What was agreed on to compress messages.
     compression: Option<Box<Compression>>,
 }
@@ -134,12 +138,15 @@ impl Session {
     }
 
     fn new(machine: Machine, decoder: Decoder) -> Self {
-        Self { machine, input: Input::default(), decoder, compression: None }
+        Self { machine, input: Input::default(), decoder, tls: None, compression: None }
     }
 
     /// Bytes came from the peer.
     pub fn handle_bytes(&mut self, now: Instant, bytes: &[u8]) {
         self.machine.tick(now);
+        if self.tls.is_some() {
+            return self.decrypt(bytes);
+        }
         if bytes.is_empty() || !self.machine.listens() {
             return self.forget();
         }
@@ -154,7 +161,9 @@ impl Session {
     /// sending fails, call this again: a second call ends everything.
     pub fn handle_eof(&mut self, now: Instant) {
         self.machine.tick(now);
-        self.machine.eof_came();
+        if self.transport_ended() {
+            self.machine.eof_came();
+        }
         self.forget();
     }
 
@@ -162,16 +171,18 @@ impl Session {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.machine.tick(now);
         self.machine.timeout();
+        self.parting_timed_out();
         self.forget();
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest. An open WebSocket has no time limit here.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.machine.deadline()
+        self.machine.deadline().or_else(|| self.parting_deadline())
     }
 
     /// What has come, one event after the other. Drain until `None`.
     pub fn poll_event(&mut self) -> Option<Event<'_>> {
+        self.part();
         if let Some(reason) = self.machine.take_closed() {
             return Some(Event::Closed(reason));
         }
@@ -262,9 +273,10 @@ impl Session {
         }
     }
 
-    /// How many bytes wait to be sent, headers and control frames included.
-    pub const fn queued_bytes(&self) -> usize {
-        self.machine.outbox.bytes()
+    /// How many bytes wait to be sent, headers and control frames included; about, with TLS.
+    pub fn queued_bytes(&self) -> usize {
+        let encrypted = self.tls.as_ref().map_or(0, |tls| tls.pending().len());
+        self.machine.outbox.bytes().max(encrypted)
     }
 
     /// Drops the messages of which nothing has been sent yet, for a peer that reads too slowly.
@@ -292,7 +304,10 @@ impl Session {
     }
 
     /// What is to be sent next: fills `slices` in order, and returns how many were filled.
-    pub fn pending<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+    pub fn pending<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
+        if self.tls.is_some() {
+            return self.encrypt(slices);
+        }
         self.machine.outbox.fill(slices)
     }
 
@@ -300,25 +315,31 @@ impl Session {
     /// left: another thread, or an operating system that writes by itself. Until then they stay pending and are not taken
     /// back, as what a slow peer is owed may be. Whoever sends what is pending at once need not say it.
     pub fn commit(&mut self, n: usize) {
-        self.machine.outbox.commit(n);
+        // What is encrypted stays as it is.
+        if self.tls.is_none() {
+            self.machine.outbox.commit(n);
+        }
     }
 
     /// `n` bytes of what is pending have been sent.
     pub fn advance(&mut self, now: Instant, n: usize) {
         self.machine.tick(now);
+        let n = self.tls.as_mut().map_or(n, |tls| tls.advance(n));
         self.machine.advance(n);
         self.forget();
     }
 
     /// Whether there is nothing more to send or to wait for: shut the transport down.
-    pub const fn is_finished(&self) -> bool {
-        matches!(self.machine.phase, Phase::Finished)
+    pub fn is_finished(&self) -> bool {
+        matches!(self.machine.phase, Phase::Finished) && self.tls.as_ref().is_none_or(|tls| tls.is_done_sending())
     }
 
     /// Whether nothing more will be sent, though the peer's end is still waited for. A driver may shut down its sending side
     /// then, which spares the peer from waiting.
     pub fn is_done_sending(&self) -> bool {
-        self.machine.is_ending() && self.machine.outbox.is_empty()
+        self.machine.is_ending()
+            && self.machine.outbox.is_empty()
+            && self.tls.as_ref().is_none_or(|tls| tls.is_done_sending())
     }
 
     /// Whether what it sends may be compressed.
@@ -375,7 +396,10 @@ impl Session {
                 progress == Progress::Complete
             }
             Err(status) => {
-                self.machine.refuse(status, PeerError::BadRequest(status));
+                let hello = self.input.bytes.get(self.input.start) == Some(&TLS_HANDSHAKE);
+                let error =
+                    if hello { PeerError::Tls(TlsError::TlsToPlainPort) } else { PeerError::BadRequest(status) };
+                self.machine.refuse(status, error);
                 self.forget();
                 false
             }
@@ -486,6 +510,7 @@ impl Session {
 
     /// Throws away bytes that nobody will read.
     fn forget(&mut self) {
+        self.part();
         if self.machine.is_ending() {
             self.input.clear();
             self.input.release();
@@ -501,6 +526,9 @@ enum Answer {
     /// To the upgrade, and to this compression.
     Agreed(Option<Agreed>),
 }
+
+/// The first byte of a TLS handshake, and of no HTTP request.
+const TLS_HANDSHAKE: u8 = 0x16;
 
 /// So many bytes may lie behind a request that is unanswered.
 const MAX_AHEAD: usize = 16 * 1024;

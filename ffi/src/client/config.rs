@@ -9,7 +9,7 @@ use chanson_core::wire::Vsn;
 use super::event::chanson_on_client_event;
 use crate::code::Refusal;
 use crate::code::chanson_code::*;
-use crate::text::{c_text, chanson_header, list};
+use crate::text::{c_text, chanson_header, chanson_str, list};
 
 /// How long to wait before the next try. All 0 is the default, which `max_attempts` and `jitter_percent` may still change.
 #[repr(C)]
@@ -35,7 +35,7 @@ pub struct chanson_backoff {
 pub struct chanson_client_config {
     /// `sizeof(chanson_client_config)`; set by `chanson_client_config_default`.
     pub size: usize,
-    /// The server's socket: `ws://`, host, port, path (`ws://127.0.0.1:4000/socket`); NUL-terminated. `/websocket` is appended
+    /// The server's socket: `ws://` or `wss://`, host, port, path (`ws://127.0.0.1:4000/socket`); NUL-terminated. `/websocket` is appended
     /// to the path unless it ends so.
     pub url: *const c_char,
     /// The version of the wire format: 2, or 1, which has no binary payloads. 2.
@@ -83,6 +83,13 @@ pub struct chanson_client_config {
     pub on_event: chanson_on_client_event,
     /// Comes with it.
     pub user: *mut c_void,
+    /// For `wss://`: a file with the certificates (PEM) of whom to trust, NUL-terminated, or NULL for `ca_pem`; where both are
+    /// empty, those whom the operating system trusts.
+    pub ca_file: *const c_char,
+    /// The certificates themselves.
+    pub ca_pem: chanson_str,
+    /// For `wss://`: trusts ANYBODY, and with that whoever sits between. For experiments on one machine.
+    pub danger_accept_invalid_certs: bool,
 }
 
 /// As a client is by default, but for `url`, which has to be set.
@@ -116,6 +123,9 @@ pub extern "C" fn chanson_client_config_default() -> chanson_client_config {
         presence_bytes: capacity.presence_bytes,
         on_event: None,
         user: std::ptr::null_mut(),
+        ca_file: std::ptr::null(),
+        ca_pem: chanson_str::new(""),
+        danger_accept_invalid_certs: false,
     }
 }
 
@@ -146,7 +156,8 @@ impl chanson_client_config {
             if !self.auth_token.is_null() {
                 config = config.with_auth_token(c_text(self.auth_token)?);
             }
-            Ok(config
+            Ok(self
+                .trusting(config)?
                 .with_timeout(Duration::from_millis(self.timeout_ms))
                 .with_heartbeat_interval(Duration::from_millis(self.heartbeat_interval_ms))
                 .with_connect_timeout(Duration::from_millis(self.connect_timeout_ms))
@@ -155,6 +166,32 @@ impl chanson_client_config {
                 .with_rejoin(self.rejoin.backoff(Backoff::REJOIN)?)
                 .with_capacity(self.capacity()))
         }
+    }
+
+    /// # Safety
+    /// Its pointers are NULL or as long as they say.
+    #[cfg(feature = "tls")]
+    unsafe fn trusting(&self, config: Config) -> Result<Config, Refusal> {
+        use chanson_core::tls::Connector;
+        // SAFETY: as the caller promises.
+        let connector = unsafe {
+            if self.danger_accept_invalid_certs {
+                Connector::danger_accept_invalid_certs()
+            } else if !self.ca_file.is_null() {
+                Connector::with_ca_file(c_text(self.ca_file)?)
+            } else if self.ca_pem.len > 0 {
+                Connector::with_ca_pem(self.ca_pem.text()?.as_bytes())
+            } else {
+                return Ok(config);
+            }
+        };
+        Ok(config.with_tls(connector.map_err(crate::tls::refused)?))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn trusting(&self, config: Config) -> Result<Config, Refusal> {
+        let asked = self.danger_accept_invalid_certs || !self.ca_file.is_null() || self.ca_pem.len > 0;
+        if asked { Err(CHANSON_ERR_NOT_ALLOWED.into()) } else { Ok(config) }
     }
 
     fn capacity(&self) -> Capacity {

@@ -83,6 +83,8 @@ pub enum chanson_client_reason {
     CHANSON_REASON_LEFT = 9,
     /// Another join took the channel's topic.
     CHANSON_REASON_REPLACED = 10,
+    /// There is no TLS with that server, its certificate is not accepted, say: `text` is why.
+    CHANSON_REASON_TLS = 11,
 }
 
 use chanson_client_reason::*;
@@ -313,6 +315,7 @@ const fn connect_failure(error: &ConnectError) -> (chanson_client_reason, u16) {
         ConnectError::Refused { status } => (CHANSON_REASON_REFUSED, *status),
         ConnectError::Redirect { status, .. } => (CHANSON_REASON_REDIRECT, *status),
         ConnectError::Handshake(_) => (CHANSON_REASON_HANDSHAKE, 0),
+        ConnectError::Tls(_) => (CHANSON_REASON_TLS, 0),
         ConnectError::Cancelled => (CHANSON_REASON_CANCELLED, 0),
         _ => (CHANSON_REASON_TRANSPORT, 0),
     }

@@ -69,8 +69,8 @@ use crate::sys;
 /// ```
 ///
 /// Names are looked up on threads of their own, which live as long as that takes; a numeric address needs none. Where a
-/// name has several addresses they are tried in turn, each for its share of `Config::connect_timeout`. There is no TLS
-/// (yet): [`add`](Self::add) refuses `wss://`.
+/// name has several addresses they are tried in turn, each for its share of `Config::connect_timeout`. For
+/// `wss://` it needs the feature `tls`.
 pub struct Clients {
     table: Table<Entry>,
     poll: Poll,
@@ -90,6 +90,9 @@ pub struct Clients {
     buffer: Box<[u8]>,
     /// How many turns in a row had more events than fit.
     crowded: u32,
+    /// Whom the system trusts, once that was asked for.
+    #[cfg(feature = "tls")]
+    roots: Option<chanson_core::tls::Connector>,
 }
 
 /// A client and what is known of it here.
@@ -126,18 +129,35 @@ impl Clients {
             now: Instant::ORIGIN,
             buffer: vec![0; turn::READ_PER_TURN].into_boxed_slice(),
             crowded: 0,
+            #[cfg(feature = "tls")]
+            roots: None,
         })
+    }
+
+    /// Read once for all clients: it takes a while.
+    #[cfg(feature = "tls")]
+    fn roots(&mut self) -> Result<chanson_core::tls::Connector, AddError> {
+        if self.roots.is_none() {
+            self.roots = Some(chanson_core::tls::Connector::system().map_err(|_| AddError::NoRoots)?);
+        }
+        self.roots.clone().ok_or(AddError::NoRoots)
     }
 
     /// Adds a client, which begins to connect; [`Event::Connected`] or `ConnectFailed` follows. It may join and push at
     /// once: that waits for the connection.
     ///
     /// # Errors
-    /// `WithoutTls` for a `wss://` address; `NoRandomness` when the operating system has none to give.
+    /// For a `wss://` address `WithoutTls` without the feature `tls`, and `NoRoots` with it when the system trusts nobody and
+    /// `Config::with_tls` was not called; `NoRandomness` when the operating system has none to give.
     pub fn add(&mut self, config: Config) -> Result<ClientId, AddError> {
         self.tick();
         let seed = sys::seed().map_err(|_| AddError::NoRandomness)?;
         let connect_timeout = config.connect_timeout;
+        #[cfg(feature = "tls")]
+        let config = match config.wants_tls() {
+            true => config.with_tls(self.roots()?),
+            false => config,
+        };
         let mut client = Client::new(config, seed);
         client.connect(self.now);
         let output = client.poll_output();
@@ -273,6 +293,8 @@ impl fmt::Debug for Clients {
 pub enum AddError {
     /// The address is `wss://`, and there is no TLS in this build.
     WithoutTls,
+    /// The address is `wss://`, and the operating system has no certificates of those it trusts.
+    NoRoots,
     /// The operating system has no randomness to give.
     NoRandomness,
 }
@@ -281,6 +303,7 @@ impl fmt::Display for AddError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::WithoutTls => "wss:// needs TLS: built without tls",
+            Self::NoRoots => "the system has no certificates of those it trusts",
             Self::NoRandomness => "the operating system has no randomness to give",
         })
     }

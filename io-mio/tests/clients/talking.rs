@@ -6,7 +6,9 @@ use chanson_core::client::{Closing, Event, JoinError, Status};
 use chanson_core::error::CommandError;
 use chanson_core::wire::Vsn;
 use chanson_core::{Binary, Channel, Hub, Mount};
-use chanson_mio::{AddError, ClientId, Server};
+#[cfg(not(feature = "tls"))]
+use chanson_mio::AddError;
+use chanson_mio::{ClientId, Server};
 use serde_json::json;
 
 use crate::common::{World, config, payload, server};
@@ -126,6 +128,7 @@ fn who_was_removed_is_gone_and_the_id_with_it() {
     world.turn_until("the end there", |_| server.handle().stats().endpoint.hub.connections == 2);
 }
 
+#[cfg(not(feature = "tls"))]
 #[test]
 fn tls_is_refused_in_so_many_words() {
     let mut world = World::new();

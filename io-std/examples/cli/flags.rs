@@ -6,7 +6,7 @@ use chanson_std::client::Config;
 use serde_json::{Value, json};
 
 pub(crate) const USAGE: &str =
-    "usage: cli ws://HOST:PORT/PATH TOPIC [--name NAME] [--params JSON] [--param KEY=VALUE]… [--raw]";
+    "usage: cli ws[s]://HOST:PORT/PATH TOPIC [--name NAME] [--params JSON] [--param KEY=VALUE]… [--raw] [--ca FILE]";
 
 pub(crate) struct Flags {
     pub(crate) config: Config,
@@ -19,12 +19,14 @@ pub(crate) struct Flags {
 impl Flags {
     pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
         let (mut names, mut connect, mut params, mut raw) = (Vec::new(), Vec::new(), json!({}), false);
+        let mut ca = None;
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
             match arg.as_str() {
                 "--raw" => raw = true,
                 "--name" => params = json!({ "name": value()? }),
                 "--params" => params = serde_json::from_str(&value()?)?,
+                "--ca" => ca = Some(value()?),
                 "--param" => connect.push(value()?),
                 flag if flag.starts_with("--") => return Err(format!("no such flag: {flag}").into()),
                 _ => names.push(arg),
@@ -36,6 +38,19 @@ impl Flags {
             let (name, value) = param.split_once('=').ok_or("--param needs KEY=VALUE")?;
             config = config.with_param(name, value);
         }
+        if let Some(file) = ca {
+            config = with_ca(config, &file)?;
+        }
         Ok(Self { config, topic, params, raw })
     }
+}
+
+#[cfg(feature = "tls")]
+fn with_ca(config: Config, file: &str) -> Result<Config, Box<dyn Error>> {
+    Ok(config.with_tls(chanson_core::tls::Connector::with_ca_file(file)?))
+}
+
+#[cfg(not(feature = "tls"))]
+fn with_ca(_: Config, _: &str) -> Result<Config, Box<dyn Error>> {
+    Err("--ca: built without tls".into())
 }

@@ -9,7 +9,8 @@
 //!
 //! With other servers: what it does not know is printed as event and payload, and `--raw` prints everything so. Then a
 //! line that is typed is an event's name, and JSON if there is any. `--params JSON` joins with other params than the name,
-//! `--param KEY=VALUE` adds to the address.
+//! `--param KEY=VALUE` adds to the address. Built with `--features tls` it talks to `wss://` too, and `--ca FILE` names the
+//! certificates (PEM) of whom to trust instead of those whom the system does.
 
 mod flags;
 mod screen;

@@ -15,6 +15,9 @@ use chanson_core::error::CommandError;
 pub enum StartError {
     /// The address is `wss://`, and this is a client without TLS.
     NoTls,
+    /// The address is `wss://`, and the operating system has no certificates of those it trusts.
+    #[cfg(feature = "tls")]
+    Roots(chanson_core::tls::Error),
     /// The operating system has no thread or no randomness to give.
     Io(io::Error),
 }
@@ -23,6 +26,8 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTls => f.write_str("wss:// needs TLS, and chanson-std is built without tls"),
+            #[cfg(feature = "tls")]
+            Self::Roots(error) => write!(f, "of those whom the system trusts: {error}"),
             Self::Io(error) => error.fmt(f),
         }
     }

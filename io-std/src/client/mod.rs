@@ -140,15 +140,23 @@ impl Client {
     /// let error = client.wait_connected(Duration::from_millis(200)).unwrap_err();
     /// assert!(error.retrying);
     ///
+    /// # #[cfg(not(feature = "tls"))] {
     /// let error = Client::connect(Config::new("wss://example.org/socket")?).unwrap_err();
     /// assert!(matches!(error, StartError::NoTls));
+    /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`StartError::NoTls`] for a `wss://` address; the operating system has no thread or no randomness to give.
+    /// For a `wss://` address [`StartError::NoTls`] without the feature `tls`, and [`StartError::Roots`] with it when nobody is
+    /// trusted and `Config::with_tls` was not called; the operating system has no thread or no randomness to give.
     pub fn connect(config: Config) -> Result<Self, StartError> {
         let (timeout, connect, close) = (config.timeout, config.connect_timeout, config.close_timeout);
+        #[cfg(feature = "tls")]
+        let config = match config.wants_tls() {
+            true => config.with_tls(chanson_core::tls::Connector::system().map_err(StartError::Roots)?),
+            false => config,
+        };
         let mut core = Core::new(config, sys::seed()?);
         core.connect(Instant::ORIGIN);
         let first = core.poll_output();

@@ -17,7 +17,7 @@ pub(crate) trait Machine {
     fn handle_bytes(&mut self, now: time::Instant, bytes: &[u8]);
     fn handle_eof(&mut self, now: time::Instant);
     fn handle_error(&mut self, now: time::Instant);
-    fn pending<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize;
+    fn pending<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize;
     fn commit(&mut self, n: usize);
     fn advance(&mut self, now: time::Instant, n: usize);
 }
@@ -41,7 +41,7 @@ macro_rules! machine {
                 self.handle_error(now);
             }
 
-            fn pending<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+            fn pending<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
                 self.pending(slices)
             }
 

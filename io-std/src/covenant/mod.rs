@@ -92,14 +92,14 @@ impl Config {
 
     /// With these [`request_bytes`](Self::request_bytes).
     #[must_use]
-    pub const fn with_request_bytes(mut self, bytes: usize) -> Self {
+    pub fn with_request_bytes(mut self, bytes: usize) -> Self {
         self.request_bytes = bytes;
         self
     }
 
     /// With this [`caller`](Self::caller).
     #[must_use]
-    pub const fn with_caller(mut self, caller: http::Config) -> Self {
+    pub fn with_caller(mut self, caller: http::Config) -> Self {
         self.caller = caller;
         self
     }

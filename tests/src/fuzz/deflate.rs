@@ -19,7 +19,7 @@ pub fn deflate(data: &[u8]) {
     let Some((offer, frames)) = offer(choice, rest) else { return };
     let Some(mut session) = open(choice, &offer) else { return };
     let mut reader = Reader::default();
-    reader.feed(&pending(&session));
+    reader.feed(&pending(&mut session));
     let head = reader.head().expect("it is a response").expect("it is whole");
     let named = head.headers.get("sec-websocket-extensions");
     assert_eq!(named.is_some(), session.is_compressed());
@@ -56,7 +56,7 @@ pub fn deflate(data: &[u8]) {
         session.take_back_inflater(&mut inflater);
     }
     assert!(matches!(end, None | Some(CloseReason::Violation(_))));
-    reader.feed(&pending(&session));
+    reader.feed(&pending(&mut session));
     for said in said {
         assert_eq!(reader.incoming(), Some(said));
     }

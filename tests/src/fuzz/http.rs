@@ -16,7 +16,7 @@ pub fn http_request(data: &[u8]) {
         assert_eq!(again, std::slice::from_ref(request), "read, written and read");
     }
     // What is sent is a response to each, and perhaps one that refuses the next, or says to go on.
-    let sent = pending(&session);
+    let sent = pending(&mut session);
     let responses = sent.windows(9).filter(|window| window == b"HTTP/1.1 ").count();
     assert!(responses >= requests.len() && responses <= 2 * requests.len() + 2, "{responses}");
     session.handle_eof(at(2));
@@ -30,7 +30,7 @@ pub fn http_request(data: &[u8]) {
 pub fn http_response(data: &[u8]) {
     let Some((choice, bytes)) = variant(data) else { return };
     let mut session = client(if choice & 1 == 1 { &["phoenix", "other"] } else { &[] });
-    let request = String::from_utf8(pending(&session)).expect("the request is text");
+    let request = String::from_utf8(pending(&mut session)).expect("the request is text");
     let (_, key) = request.split_once("Sec-WebSocket-Key: ").expect("it has a key");
     let accept = derive_accept_key(key.split("\r\n").next().unwrap_or_default().as_bytes());
     session.advance(at(1), request.len());

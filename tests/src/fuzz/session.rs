@@ -39,7 +39,7 @@ pub(super) const fn at(millis: u64) -> Instant {
 }
 
 /// All that is pending.
-pub(super) fn pending(session: &Session) -> Vec<u8> {
+pub(super) fn pending(session: &mut Session) -> Vec<u8> {
     let (mut out, mut skip) = (Vec::new(), 0);
     // As many slices as there are, found by asking with more.
     loop {

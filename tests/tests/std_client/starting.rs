@@ -72,6 +72,7 @@ fn a_server_that_checks_who_connects() {
     client.wait_connected(PATIENCE).unwrap();
 }
 
+#[cfg(not(feature = "tls"))]
 #[test]
 fn tls_is_not_there() {
     let error = Client::connect(Config::new("wss://127.0.0.1/socket").unwrap()).unwrap_err();

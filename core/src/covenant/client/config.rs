@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Backoff;
 use crate::covenant::connection::{ClientToServer, ClientToSidekick};
+use crate::tls::Connector;
 
 /// Whom a client talks to, and how patient it is.
 ///
@@ -23,6 +24,7 @@ use crate::covenant::connection::{ClientToServer, ClientToSidekick};
 pub struct Config {
     pub(super) server: Box<dyn ClientToServer>,
     pub(super) sidekick: Box<dyn ClientToSidekick>,
+    pub(super) connector: Option<Connector>,
     /// How long the server's answer to a request is waited for. 30 s.
     pub call_timeout: Duration,
     /// How long a message may wait for the Sidekick. 10 s.
@@ -91,6 +93,7 @@ impl Config {
         Self {
             server: Box::new(server),
             sidekick: Box::new(sidekick),
+            connector: None,
             call_timeout: Duration::from_secs(30),
             send_timeout: Duration::from_secs(10),
             error_window: Duration::from_millis(100),
@@ -101,6 +104,15 @@ impl Config {
             renew: Backoff::REJOIN,
             capacity: Capacity::default(),
         }
+    }
+
+    /// With whom to trust, where the Sidekick's address is `https://`: the client then speaks TLS by itself, and its transport
+    /// is a plain one. (What the server is asked is for the host to perform.)
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, connector: Connector) -> Self {
+        self.connector = Some(connector);
+        self
     }
 }
 

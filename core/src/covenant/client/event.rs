@@ -56,7 +56,8 @@ pub enum Output {
         host: Box<str>,
         /// The port.
         port: u16,
-        /// Whether the address is `https://`: with TLS, whose certificate has to be for `host`.
+        /// Whether the host has to speak TLS, with a certificate that is for `host`: the address is `https://`, and
+        /// `Config::with_tls` was not called.
         tls: bool,
     },
     /// The same where the host carries messages ([`Reach::Messages`](crate::covenant::connection::Reach::Messages)).

@@ -204,11 +204,14 @@ impl Client {
     pub(super) fn begin(&mut self) {
         let Transport::Opening = self.link.transport else { return };
         self.timers.clear(&mut self.link.timer);
-        if let Reach::Socket { upgrade, .. } = &self.link.reach {
+        if let Reach::Socket { upgrade, host, tls, .. } = &self.link.reach {
             let mut seed = [0; 32];
             self.link.random.fill(&mut seed);
             let (config, max) = (&self.link.session_config, self.config.capacity.message_bytes);
-            let session = Session::client(self.now, config, upgrade.clone(), max, seed);
+            let mut session = Session::client(self.now, config, upgrade.clone(), max, seed);
+            if let Some(connector) = self.config.connector.as_ref().filter(|_| *tls) {
+                session = session.secured(connector.connect(host));
+            }
             self.link.transport = Transport::Up(Box::new(session));
         } else {
             self.link.transport = Transport::Messages;
@@ -298,7 +301,10 @@ impl Client {
             self.link.transport = Transport::Opening;
             self.timers.set(&mut self.link.timer, self.now, self.config.connect_timeout, Due::Connect);
             self.outputs.push_back(match &self.link.reach {
-                Reach::Socket { host, port, tls, .. } => Output::Connect { host: host.clone(), port: *port, tls: *tls },
+                Reach::Socket { host, port, tls, .. } => {
+                    let tls = *tls && self.config.connector.is_none();
+                    Output::Connect { host: host.clone(), port: *port, tls }
+                }
                 _ => Output::Open,
             });
         }
@@ -414,6 +420,7 @@ const fn failure(reason: CloseReason) -> ConnectError {
     match reason {
         CloseReason::Refused(error) => ConnectError::Handshake(error),
         CloseReason::Violation(PeerError::HandshakeTimeout) => ConnectError::Timeout,
+        CloseReason::Violation(PeerError::Tls(error)) => ConnectError::Tls(error),
         CloseReason::Violation(_) => ConnectError::Handshake(HandshakeError::Malformed),
         _ => ConnectError::Transport,
     }

@@ -274,8 +274,8 @@ impl Client {
     }
 
     /// Bytes to send to the Sidekick: fills as many slices as there are, in order, and says how many.
-    pub fn pending<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        self.link.session().map_or(0, |session| session.pending(slices))
+    pub fn pending<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.link.session_mut().map_or(0, |session| session.pending(slices))
     }
 
     /// The next `n` pending bytes were handed to another thread, which will say later that they have left: until

@@ -143,6 +143,8 @@ pub enum CallError {
     Full,
     /// The address is `https://`, and the driver has no TLS.
     NoTls,
+    /// The address is `https://`, and there is no TLS with whoever is there: the certificate is not accepted, say.
+    NotTrusted,
 }
 
 impl fmt::Display for CallError {
@@ -155,6 +157,7 @@ impl fmt::Display for CallError {
             Self::TooLong => "the answer is too long",
             Self::Full => "too many calls are waiting",
             Self::NoTls => "https:// needs TLS, which is not built in",
+            Self::NotTrusted => "there is no TLS with whoever is there",
         })
     }
 }

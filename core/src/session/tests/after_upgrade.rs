@@ -23,7 +23,7 @@ fn a_close_by_the_peer_is_answered_with_its_code() {
         assert!(!session.is_open() && !session.is_finished() && !session.wants_bytes());
         let mut answer = Frame::text("first").bytes().to_vec();
         close(code, "", None, &mut answer);
-        assert_eq!(pending(&session), answer);
+        assert_eq!(pending(&mut session), answer);
         session.advance(at(1), answer.len() - 1);
         assert!(!session.is_finished());
         session.advance(at(1), 1);
@@ -168,7 +168,7 @@ fn dropping_for_a_slow_consumer_keeps_what_is_begun() {
             0 => &[],
             part => &first.bytes()[part..],
         };
-        assert_eq!(pending(&session), left, "{part}");
+        assert_eq!(pending(&mut session), left, "{part}");
         session.queue(&second);
         assert_eq!(sent(&mut session, 1), [left, second.bytes()].concat());
     }
@@ -194,7 +194,7 @@ fn what_is_on_its_way_is_not_taken_back() {
             session.commit(committed);
             session.drop_queued();
             let kept = if part + committed > first.bytes().len() { &all[part..] } else { &first.bytes()[part..] };
-            assert_eq!(pending(&session), kept, "{part} {committed}");
+            assert_eq!(pending(&mut session), kept, "{part} {committed}");
             session.advance(at(2), committed);
             session.drop_queued();
             let begun = part + committed != first.bytes().len() && kept.len() > committed;
@@ -211,12 +211,12 @@ fn pongs_on_their_way_are_not_replaced_and_still_bounded() {
             session.handle_bytes(at(1), &ping(&[round, n]));
             events(&mut session);
         }
-        let before = pending(&session);
+        let before = pending(&mut session);
         session.commit(before.len());
         session.handle_bytes(at(1), &ping(b"xx"));
         session.handle_bytes(at(1), &ping(b"yy"));
         events(&mut session);
-        let pongs = pending(&session);
+        let pongs = pending(&mut session);
         assert_eq!(pongs, [&before[..], &[0x8a, 2, b'y', b'y']].concat());
         assert!(pongs.len() <= 17 * 4);
         session.advance(at(1), before.len());
@@ -251,7 +251,7 @@ fn slices_are_filled_in_order_and_sent_in_any_split() {
 
 #[test]
 fn an_idle_session_is_small_and_holds_nothing() {
-    assert!(size_of::<Session>() <= 224, "{}", size_of::<Session>());
+    assert!(size_of::<Session>() <= 232, "{}", size_of::<Session>());
     let mut session = open(0);
     let mut scratch = Vec::with_capacity(64 * 1024);
     let address = scratch.as_ptr();

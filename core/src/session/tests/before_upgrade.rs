@@ -95,7 +95,7 @@ fn a_body_that_waits_is_asked_for() {
 fn what_is_not_http_is_refused_at_once() {
     let mut session = new();
     session.handle_bytes(at(0), b"\x16\x03\x01\x02\x00\x01");
-    assert_eq!(events(&mut session), ["Violation(BadRequest(400))"]);
+    assert_eq!(events(&mut session), ["Violation(Tls(TlsToPlainPort))"]);
     let answer = sent_text(&mut session, 0);
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n") && answer.contains("\r\nConnection: close\r\n"));
     assert!(!session.is_finished() && session.is_done_sending() && session.wants_bytes());

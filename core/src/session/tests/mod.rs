@@ -80,7 +80,7 @@ fn events(session: &mut Session) -> Vec<String> {
     events
 }
 
-fn pending(session: &Session) -> Vec<u8> {
+fn pending(session: &mut Session) -> Vec<u8> {
     let mut slices = [IoSlice::new(&[]); 2000];
     let count = session.pending(&mut slices);
     let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();

@@ -20,7 +20,7 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoTls => f.write_str("https:// needs TLS, and chanson-std is built without tls"),
+            Self::NoTls => f.write_str("https:// needs TLS: the feature tls, and Config::with_tls"),
             Self::Io(error) => error.fmt(f),
         }
     }

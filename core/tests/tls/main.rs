@@ -1,0 +1,7 @@
+//! TLS in memory: endpoints and clients whose bytes are encrypted, and what goes wrong with that.
+#![cfg(feature = "tls")]
+
+mod certificates;
+mod conversation;
+mod refused;
+mod world;

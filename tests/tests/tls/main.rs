@@ -1,0 +1,10 @@
+//! Whole servers and clients over TLS: ours, node's and OpenSSL's. `cargo test -p chanson-tests --features tls --test tls`.
+
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+mod common;
+mod covenant;
+mod openssl;
+mod ours;
+mod recorded;
+mod scripts;

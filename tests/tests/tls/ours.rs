@@ -1,0 +1,162 @@
+//! Our clients with our servers.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use chanson_core::client::{Config as ClientConfig, ConnectError, Event};
+use chanson_core::driver::Config;
+use chanson_core::error::TlsError;
+use chanson_core::tls::{Acceptor, Connector};
+use chanson_mio::Clients;
+use chanson_std::Client;
+use chanson_tests::on_each_driver;
+use chanson_tests::tls::{Authority, identity};
+use chanson_tests::tools::Host;
+use serde_json::json;
+
+use crate::common::serve;
+
+/// Nothing takes that long unless it is broken.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn config(host: &str, port: u16, connector: Connector) -> ClientConfig {
+    ClientConfig::new(&format!("wss://{host}:{port}/socket")).unwrap().with_tls(connector)
+}
+
+fn the_blocking_client_talks(host: Host) {
+    let authority = Authority::new(&format!("blocking-{host:?}"));
+    let server = serve(host, Config::default().with_tls(authority.acceptor()));
+    for name in ["localhost", "127.0.0.1"] {
+        let client = Client::connect(config(name, server.local_addr().port(), authority.connector())).unwrap();
+        let room = client.join("room:a", json!({})).unwrap();
+        for len in [1, 1000, 20_000, 60_000] {
+            let text = "x".repeat(len);
+            let reply = room.push("ping", json!(text)).unwrap();
+            assert_eq!(reply.response.as_payload().json().unwrap().as_str().len(), len + 2);
+        }
+    }
+}
+
+fn many_clients_on_one_loop_talk(host: Host) {
+    let authority = Authority::new(&format!("loop-{host:?}"));
+    let server = serve(host, Config::default().with_tls(authority.acceptor()));
+    let mut clients = Clients::new().unwrap();
+    let config = config("localhost", server.local_addr().port(), authority.connector());
+    for _ in 0..20 {
+        let id = clients.add(config.clone()).unwrap();
+        clients.act(id, |client, now| client.join(now, "room:a", json!({}))).unwrap().unwrap();
+    }
+    let (mut joined, mut heard) = (0, 0);
+    let end = std::time::Instant::now() + PATIENCE;
+    while heard < 20 {
+        assert!(std::time::Instant::now() < end, "{joined} joined, {heard} heard");
+        clients.poll(Duration::from_millis(100)).unwrap();
+        while let Some((id, event)) = clients.poll_event() {
+            match event {
+                Event::Joined { channel, .. } => {
+                    joined += 1;
+                    if joined == 20 {
+                        let text = "x".repeat(50_000);
+                        clients
+                            .act(id, |client, now| client.push(now, channel, "new_msg", json!(text)))
+                            .unwrap()
+                            .unwrap();
+                    }
+                }
+                Event::Message { .. } => heard += 1,
+                Event::Connected | Event::Reply { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(server.handle().stats().endpoint.tls_handshakes, 20);
+}
+
+fn a_server_that_is_not_trusted_is_told_apart(host: Host) {
+    let (authority, other) = (Authority::new(&format!("a-{host:?}")), Authority::new(&format!("b-{host:?}")));
+    let server = serve(host, Config::default().with_tls(authority.acceptor()));
+    let client = Client::connect(config("localhost", server.local_addr().port(), other.connector())).unwrap();
+    let error = client.wait_connected(PATIENCE / 20).unwrap_err();
+    assert_eq!(error.error, Some(ConnectError::Tls(TlsError::UnknownIssuer)));
+    let acceptor = Acceptor::new([identity(&authority.issue(&["elsewhere.test"]))]).unwrap();
+    let server = serve(host, Config::default().with_tls(acceptor));
+    let client = Client::connect(config("localhost", server.local_addr().port(), authority.connector())).unwrap();
+    let error = client.wait_connected(PATIENCE / 20).unwrap_err();
+    assert_eq!(error.error, Some(ConnectError::Tls(TlsError::WrongHost)));
+}
+
+fn certificates_change_while_connections_stay(host: Host) {
+    let authority = Authority::new(&format!("change-{host:?}"));
+    let acceptor = authority.acceptor();
+    let server = serve(host, Config::default().with_tls(acceptor.clone()));
+    let connect = || Client::connect(config("localhost", server.local_addr().port(), authority.connector())).unwrap();
+    let old = connect();
+    let room = old.join("room:a", json!({})).unwrap();
+    acceptor.set([identity(&authority.issue(&["elsewhere.test"]))]).unwrap();
+    let error = connect().wait_connected(PATIENCE / 20).unwrap_err();
+    assert_eq!(error.error, Some(ConnectError::Tls(TlsError::WrongHost)));
+    acceptor
+        .set([identity(&authority.issue(&["elsewhere.test"])), identity(&authority.issue(&["localhost"]))])
+        .unwrap();
+    connect().wait_connected(PATIENCE).unwrap();
+    room.push("ping", json!({})).unwrap();
+}
+
+fn plain_http_is_answered_and_the_end(host: Host) {
+    let authority = Authority::new(&format!("plain-{host:?}"));
+    let server = serve(host, Config::default().with_tls(authority.acceptor()));
+    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    // Bytes that were not read may turn the end into a reset.
+    drop(stream.read_to_string(&mut answer));
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+fn a_silent_handshake_is_cut_and_counted(host: Host) {
+    let authority = Authority::new(&format!("silent-{host:?}"));
+    let mut config = Config::default().with_tls(authority.acceptor());
+    config.endpoint.session = config.endpoint.session.with_handshake_timeout(Duration::from_millis(200));
+    let server = serve(host, config);
+    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(&[0x16]).unwrap();
+    let mut end = Vec::new();
+    drop(stream.read_to_end(&mut end));
+    let until = std::time::Instant::now() + PATIENCE;
+    while server.handle().stats().endpoint.tls_failures == 0 {
+        assert!(std::time::Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(server.handle().stats().endpoint.tls_handshaking, 0);
+}
+
+fn a_shutdown_says_goodbye(host: Host) {
+    let authority = Authority::new(&format!("bye-{host:?}"));
+    let server = serve(host, Config::default().with_tls(authority.acceptor()));
+    let client = Client::connect(config("localhost", server.local_addr().port(), authority.connector())).unwrap();
+    client.wait_connected(PATIENCE).unwrap();
+    let events = client.events();
+    server.handle().shutdown();
+    let mut seen = Vec::new();
+    for event in events {
+        if let Event::Disconnected { reason, .. } = event {
+            assert_eq!(reason.code(), 1012);
+            return;
+        }
+        seen.push(event);
+    }
+    panic!("{seen:?}");
+}
+
+on_each_driver! {
+    the_blocking_client_talks
+    many_clients_on_one_loop_talk
+    a_server_that_is_not_trusted_is_told_apart
+    certificates_change_while_connections_stay
+    plain_http_is_answered_and_the_end
+    a_silent_handshake_is_cut_and_counted
+    a_shutdown_says_goodbye
+}
