@@ -426,7 +426,7 @@ impl Session {
         if !request {
             return None;
         }
-        Some(Event::Request(exchange.reader.request(&self.input.bytes[..self.input.start], &self.machine.limits())))
+        Some(Event::Request(exchange.reader.request(&self.input.bytes[..self.input.start])))
     }
 
     /// Whether a request has become whole.
