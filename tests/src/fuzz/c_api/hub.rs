@@ -16,6 +16,8 @@ use super::{Call, check, check_stats, stats};
 pub(super) struct Hub {
     pub(super) handle: *mut chanson_hub,
     conns: Vec<u64>,
+    /// Those that have gone: what was said to them before may still be there.
+    gone: Vec<u64>,
     /// The latest time that it was told.
     now: u64,
 }
@@ -25,7 +27,7 @@ impl Hub {
         let mut hub = std::ptr::null_mut();
         // SAFETY: the builder is there.
         assert_eq!(unsafe { chanson_hub_new(builder, &mut hub) }, CHANSON_OK);
-        Self { handle: hub, conns: Vec::new(), now: 0 }
+        Self { handle: hub, conns: Vec::new(), gone: Vec::new(), now: 0 }
     }
 
     pub(super) fn act(&mut self, call: &Call, now: u64, input: &mut Unstructured<'_>, other: *mut c_void) {
@@ -73,6 +75,7 @@ impl Hub {
                     let code = chanson_hub_close(hub, now, conn, call.number);
                     if code == CHANSON_OK {
                         self.conns.retain(|known| *known != conn);
+                        self.gone.push(conn);
                     }
                     code
                 }
@@ -112,7 +115,7 @@ impl Hub {
             count => unsafe { std::slice::from_raw_parts(output.to, count) },
         };
         assert!(
-            to.iter().all(|conn| self.conns.contains(conn) || Some(*conn) == asked),
+            to.iter().all(|conn| self.conns.contains(conn) || self.gone.contains(conn) || Some(*conn) == asked),
             "{to:?} are not all there: {:?}",
             self.conns
         );
