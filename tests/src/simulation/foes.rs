@@ -157,7 +157,13 @@ impl World {
         let foe = &mut self.foes[which];
         if !out.is_empty() && !foe.ended && self.endpoint.wants_bytes(conn) {
             foe.heard = self.now;
+            let talked = |ledger: &Ledger| ledger.talked.get(&conn).copied().unwrap_or_default();
+            let (limited, before) = (foe.limited, talked(&self.ledger));
             self.endpoint.handle_bytes(self.now, &mut self.ledger, conn, &out);
+            let at_once = talked(&self.ledger) - before;
+            if limited && at_once > u64::from(BURST) {
+                return Err(format!("foe {which}: {at_once} messages were let through at once"));
+            }
         }
         Ok(())
     }
@@ -262,6 +268,10 @@ impl Foe {
             Foul::Flood(flood, times) => {
                 // A message that is in pieces and never ends makes nonsense of all others.
                 self.garbled |= flood == Flood::Fragments && times > 0;
+                ledger.flooded |= flood == Flood::Heartbeats;
+                if flood == Flood::Talk {
+                    say(&message("foe:0", "phx_join", "{}", 9), out);
+                }
                 (0..times).for_each(|at| flood.one(at, out));
             }
             Foul::Join(number) => say(&message(&format!("foe:{}", number % 6), "phx_join", "{}", 9), out),
@@ -308,7 +318,7 @@ impl Flood {
             Self::Talk => {
                 let event = ["echo", "say"][usize::from(at % 2)];
                 let payload = format!(r#"{{"pad":"{}"}}"#, "x".repeat(80));
-                say(&message(&format!("foe:{}", at / 2 % 3), event, &payload, 9), out);
+                say(&message(&format!("foe:{}", at / 128), event, &payload, 9), out);
             }
             Self::Joins => say(&message(&format!("foe:{at}"), "phx_join", "{}", at), out),
         }

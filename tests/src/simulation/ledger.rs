@@ -117,6 +117,8 @@ pub(super) struct Ledger {
     pub(super) talked: BTreeMap<ConnId, u64>,
     /// How many of their texts are no messages.
     pub(super) nonsense: u64,
+    /// Whether they have sent many heartbeats, for whose answers there is room of their own.
+    pub(super) flooded: bool,
     /// What must not be.
     pub(super) wrong: Option<String>,
     /// After so many whispers one is said aloud: see `Mischief::Echo`.
@@ -134,6 +136,7 @@ impl Ledger {
         self.tickets.clear();
         self.foes.clear();
         self.talked.clear();
+        self.flooded = false;
         (self.server, self.crashes) = (self.server + 1, 0);
     }
 

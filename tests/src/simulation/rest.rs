@@ -53,6 +53,10 @@ impl World {
         if stats.queued_bytes > of_each.min(of_all) {
             return Err(format!("{} bytes are queued for {} connections", stats.queued_bytes, hub.connections));
         }
+        let most = capacity.queued_bytes_per_connection + LONGEST + if ledger.flooded { RESERVED } else { 0 };
+        if stats.most_queued_bytes_of_one > most {
+            return Err(format!("{} bytes were queued for one connection", stats.most_queued_bytes_of_one));
+        }
         self.check_foes()
     }
 
