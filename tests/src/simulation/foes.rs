@@ -35,6 +35,7 @@ pub(super) struct Foe {
     limited: bool,
     /// It does not read.
     deaf: bool,
+    dead: bool,
     /// It has sent its end.
     ended: bool,
     /// Something else than a WebSocket message was sent: what comes behind it may be anything.
@@ -70,6 +71,8 @@ pub enum Foul {
     Offend(u8),
     Deaf(bool),
     HalfClose,
+    /// Nothing more comes of it, not even its end.
+    Die,
     Vanish,
 }
 
@@ -105,6 +108,7 @@ impl Foul {
             18 => Self::Deaf(true),
             19 => Self::Deaf(false),
             20 if random.once_in(2) => Self::HalfClose,
+            20 => Self::Die,
             _ if random.once_in(3) => Self::Vanish,
             _ => Self::Talk(number),
         }
@@ -120,6 +124,9 @@ impl World {
         }
         let Some(conn) = self.foes[which].conn else { return Ok(()) };
         let foe = &mut self.foes[which];
+        if foe.dead {
+            return Ok(());
+        }
         let mut out = Vec::new();
         match foul {
             Foul::Upgrade { limited } if !foe.upgraded && !foe.garbled => {
@@ -151,6 +158,7 @@ impl World {
             }
             Foul::Vanish => return self.vanish(which),
             Foul::Deaf(deaf) => foe.deaf = deaf,
+            Foul::Die => (foe.dead, foe.deaf) = (true, true),
             _ if foe.upgraded => foe.speak(which, foul, &mut self.ledger, &mut out),
             _ => {}
         }
