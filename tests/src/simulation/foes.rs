@@ -35,7 +35,7 @@ pub(super) struct Foe {
     limited: bool,
     /// It does not read.
     deaf: bool,
-    dead: bool,
+    pub(super) dead: bool,
     /// It has sent its end.
     ended: bool,
     /// Something else than a WebSocket message was sent: what comes behind it may be anything.

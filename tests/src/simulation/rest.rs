@@ -60,10 +60,12 @@ impl World {
         self.check_foes()
     }
 
-    /// The weather clears up: all come back, and hear each other. Hostile clients go: what they had is there for others.
+    /// The weather clears up: all come back, and hear each other. Hostile clients go, and what they had is there for others;
+    /// those that died are found to be dead.
     pub(super) fn calm(&mut self) -> Result<(), String> {
         (self.away, self.fine) = (false, true);
-        (0..FOES).try_for_each(|foe| self.vanish(foe))?;
+        let living: Vec<usize> = (0..FOES).filter(|foe| !self.foes[*foe].dead).collect();
+        living.into_iter().try_for_each(|foe| self.vanish(foe))?;
         self.wires.iter_mut().for_each(super::wire::Wire::mend);
         if self.endpoint.hub().is_stopping() {
             self.restart();
