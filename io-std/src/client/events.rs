@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use chanson_core::client::Event;
+use chanson_core::client::{Event, Presence};
 
 use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 
@@ -152,12 +152,22 @@ fn weight(event: &Event) -> usize {
     match event {
         Event::Message { event, payload, .. } => event.len() + payload.as_payload().len(),
         Event::Joined { response, .. } => response.as_payload().len(),
-        Event::PresenceJoin { key, new: change, .. } | Event::PresenceLeave { key, left: change, .. } => {
-            key.len() + change.metas().map(|meta| meta.as_str().len()).sum::<usize>()
+        Event::PresenceJoin { key, current, new: change, .. } => {
+            key.len() + copied(change) + current.as_ref().map_or(0, |current| current.metas().len() * PER_META)
+        }
+        Event::PresenceLeave { key, current, left: change, .. } => {
+            key.len() + copied(change) + current.metas().len() * PER_META
         }
         _ => 0,
     }
 }
+
+fn copied(presence: &Presence) -> usize {
+    presence.metas().map(|meta| meta.as_str().len() + PER_META).sum()
+}
+
+/// What a meta needs beside its text, about.
+const PER_META: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -365,5 +365,5 @@ const MOST_PRESENCES: usize = 3;
 const MOST_TICKETS: usize = 3;
 const QUEUED_BY_ONE: usize = 3000;
 const QUEUED: usize = 8000;
-/// More than the longest that is sent, the page of metrics, and what is reserved for answers and close frames.
-const LONGEST: usize = 16 << 10;
+/// More than there may be of answers to plain requests beyond these bounds, and what is reserved for others and close frames.
+const LONGEST: usize = 80 << 10;
