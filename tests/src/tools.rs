@@ -232,11 +232,25 @@ pub fn example(package: &str, name: &str) -> PathBuf {
 /// When it cannot be built.
 #[cfg(feature = "tls")]
 pub fn tls_example(package: &str, name: &str) -> PathBuf {
+    tls_program(package, "--example", name)
+}
+
+/// The same with a program of a package.
+///
+/// # Panics
+/// When it cannot be built.
+#[cfg(feature = "tls")]
+pub fn tls_binary(package: &str, name: &str) -> PathBuf {
+    tls_program(package, "--bin", name)
+}
+
+#[cfg(feature = "tls")]
+fn tls_program(package: &str, kind: &str, name: &str) -> PathBuf {
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let build = || {
         let feature = format!("{package}/tls");
-        let program = executable(&["-p", package, "--example", name, "--features", &feature], name);
+        let program = executable(&["-p", package, kind, name, "--features", &feature], name);
         let kept = program.with_file_name(format!("{name}-tls{}", env::consts::EXE_SUFFIX));
         let fresh = kept.with_extension(std::process::id().to_string());
         std::fs::copy(&program, &fresh).and_then(|_| std::fs::rename(&fresh, &kept)).expect("it is copied");
