@@ -187,3 +187,21 @@ fn nothing_is_answered_behind_the_end() {
     server.give(peer.conn, garbage);
     assert_eq!(server.take(peer.conn), b"");
 }
+
+#[test]
+fn records_that_are_too_long_end_it() {
+    let authority = Authority::new();
+    // RFC 5246 §6.2.3; version 1.3 allows less, which is found when all of it is there.
+    for len in [(1_u16 << 14) + 2049, u16::MAX] {
+        let mut server = Server::new(Some(authority.acceptor()));
+        let mut peer = Peer::new(&mut server, authority.connector());
+        peer.talk(&mut server);
+        assert!(peer.client.is_connected());
+        server.give(peer.conn, &[0x17, 3, 3]);
+        server.give(peer.conn, &len.to_be_bytes());
+        // It is not waited for: the header alone is wrong.
+        server.take(peer.conn);
+        assert!(server.endpoint.is_finished(peer.conn), "{len}");
+        assert!(server.logged("a violation of TLS"), "{:?}", server.log);
+    }
+}
