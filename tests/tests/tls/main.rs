@@ -3,11 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
-#[expect(dead_code, reason = "not all of it is used here")]
 #[path = "../covenant_client/contract.rs"]
 mod contract;
 mod covenant;
 mod openssl;
 mod ours;
+mod programs;
 mod recorded;
 mod scripts;

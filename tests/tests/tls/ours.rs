@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use chanson_core::client::{Config as ClientConfig, ConnectError, Event};
+use chanson_core::deflate::Deflate;
 use chanson_core::driver::Config;
 use chanson_core::error::TlsError;
 use chanson_core::tls::{Acceptor, Connector};
@@ -151,7 +152,49 @@ fn a_shutdown_says_goodbye(host: Host) {
     panic!("{seen:?}");
 }
 
+/// What a list of players looks like.
+fn long() -> serde_json::Value {
+    let player = |n: u64| json!({ "id": n, "name": format!("player {n}"), "alive": n.is_multiple_of(3) });
+    json!({ "players": (0..80).map(player).collect::<Vec<_>>() })
+}
+
+fn a_broadcast_is_compressed_once_and_encrypted_for_each(host: Host) {
+    let authority = Authority::new(&format!("deflate-{host:?}"));
+    let server = serve(host, Config::default().with_tls(authority.acceptor()));
+    let config = config("localhost", server.local_addr().port(), authority.connector());
+    let client = |deflate| {
+        let config = if deflate { config.clone().with_deflate(Deflate::new()) } else { config.clone() };
+        let client = Client::connect(config).unwrap();
+        let room = client.join("room:a", json!({})).unwrap();
+        (client, room)
+    };
+    let clients: Vec<_> = (0..10).map(|n| client(n != 0)).collect();
+    let events: Vec<_> = clients.iter().map(|(client, _)| client.events()).collect();
+    let before = server.handle().stats().endpoint;
+    server.handle().broadcast("room:a", "state", long()).unwrap();
+    for events in events {
+        let heard = events.into_iter().find_map(|event| match event {
+            Event::Message { payload, .. } => Some(payload.as_payload().parse::<serde_json::Value>().unwrap()),
+            _ => None,
+        });
+        assert_eq!(heard, Some(long()));
+    }
+    let until = std::time::Instant::now() + PATIENCE;
+    let len = long().to_string().len() as u64;
+    loop {
+        let stats = server.handle().stats().endpoint;
+        let (compressions, sent) = (stats.compressions - before.compressions, stats.bytes_out - before.bytes_out);
+        // One has it whole, nine at less than half of that.
+        if compressions == 1 && (len..len + 9 * len / 2).contains(&sent) {
+            break;
+        }
+        assert!(std::time::Instant::now() < until, "{compressions} compressions, {sent} bytes of {len} each");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 on_each_driver! {
+    a_broadcast_is_compressed_once_and_encrypted_for_each
     the_blocking_client_talks
     many_clients_on_one_loop_talk
     a_server_that_is_not_trusted_is_told_apart
