@@ -3,7 +3,7 @@
  *
  *     make -C ffi examples && target/ffi-examples/client --url ws://127.0.0.1:4000/socket --topic room:lobby
  *
- * With a library that was built with TLS (make -C ffi FEATURES=client,tls) it talks to wss:// too, and trusts whom the system
+ * With a library that was built with TLS (make -C ffi examples FEATURES=server,client,deflate,tls) it talks to wss:// too, and trusts whom the system
  * trusts, or by --ca whom a file names.
  *
  * A line goes out as the event `new_msg` with `{"body": line}`, or as another event by --event. After the last line (Ctrl-D)
