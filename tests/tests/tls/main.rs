@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod abuse;
 mod common;
 #[path = "../covenant_client/contract.rs"]
 mod contract;

@@ -1,7 +1,5 @@
 //! Our clients with our servers.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use chanson_core::client::{Config as ClientConfig, ConnectError, Event};
@@ -104,36 +102,6 @@ fn certificates_change_while_connections_stay(host: Host) {
     room.push("ping", json!({})).unwrap();
 }
 
-fn plain_http_is_answered_and_the_end(host: Host) {
-    let authority = Authority::new(&format!("plain-{host:?}"));
-    let server = serve(host, Config::default().with_tls(authority.acceptor()));
-    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    // Bytes that were not read may turn the end into a reset.
-    drop(stream.read_to_string(&mut answer));
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-}
-
-fn a_silent_handshake_is_cut_and_counted(host: Host) {
-    let authority = Authority::new(&format!("silent-{host:?}"));
-    let mut config = Config::default().with_tls(authority.acceptor());
-    config.endpoint.session = config.endpoint.session.with_handshake_timeout(Duration::from_millis(200));
-    let server = serve(host, config);
-    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(&[0x16]).unwrap();
-    let mut end = Vec::new();
-    drop(stream.read_to_end(&mut end));
-    let until = std::time::Instant::now() + PATIENCE;
-    while server.handle().stats().endpoint.tls_failures == 0 {
-        assert!(std::time::Instant::now() < until);
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert_eq!(server.handle().stats().endpoint.tls_handshaking, 0);
-}
-
 fn a_shutdown_says_goodbye(host: Host) {
     let authority = Authority::new(&format!("bye-{host:?}"));
     let server = serve(host, Config::default().with_tls(authority.acceptor()));
@@ -199,7 +167,5 @@ on_each_driver! {
     many_clients_on_one_loop_talk
     a_server_that_is_not_trusted_is_told_apart
     certificates_change_while_connections_stay
-    plain_http_is_answered_and_the_end
-    a_silent_handshake_is_cut_and_counted
     a_shutdown_says_goodbye
 }
