@@ -144,14 +144,18 @@ unsigned long number(const char *text) {
 
 int main(int argc, char **argv) {
     unsigned long port = 4000, ticks = 0, report = 5;
+    const char *cert = nullptr, *key = nullptr;
     for (int i = 1; i < argc; i += 2) {
         const std::string_view flag = argv[i];
         const bool valued = i + 1 < argc;
         if (valued && flag == "--port") port = number(argv[i + 1]);
         else if (valued && flag == "--ticks") ticks = number(argv[i + 1]);
         else if (valued && flag == "--report") report = number(argv[i + 1]);
+        else if (valued && flag == "--tls-cert") cert = argv[i + 1];
+        else if (valued && flag == "--tls-key") key = argv[i + 1];
         else {
-            std::fprintf(stderr, "usage: game [--port 4000] [--ticks N: end after so many] [--report SECONDS]\n");
+            std::fprintf(stderr, "usage: game [--port 4000] [--ticks N: end after so many] [--report SECONDS]"
+                                 " [--tls-cert FILE --tls-key FILE]\n");
             return 2;
         }
     }
@@ -165,7 +169,19 @@ int main(int argc, char **argv) {
     };
     chanson::builder builder(config);
     builder.mount(chanson::mount("/socket").origins("*").serve(game.channel()));
-    auto bound = chanson::server::bind(builder, "127.0.0.1:" + std::to_string(port));
+    chanson_endpoint_config endpoint = chanson_endpoint_config_default();
+    chanson_server_config listening = chanson_server_config_default();
+    listening.endpoint = &endpoint;
+    auto acceptor = chanson::acceptor::make();
+    if (cert || key) {
+        const auto set = acceptor ? acceptor->set_files(cert ? cert : "", key ? key : "") : acceptor.error();
+        if (!set) {
+            std::fprintf(stderr, "game: TLS: %s\n", set.error().text.c_str());
+            return 1;
+        }
+        endpoint.acceptor = acceptor->get();
+    }
+    auto bound = chanson::server::bind(builder, "127.0.0.1:" + std::to_string(port), listening);
     if (!bound) {
         std::fprintf(stderr, "game: %s\n", bound.error().text.c_str());
         return 1;
