@@ -37,7 +37,7 @@ mod run;
 mod sessions;
 
 use std::fmt;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 
 use self::run::Run;
@@ -47,7 +47,7 @@ use crate::error::{CloseReason, CommandError};
 use crate::hub::{Admission, Hub};
 use crate::id::ConnId;
 use crate::log::Level;
-use crate::session::{self, Event};
+use crate::session::{self, Event, Transmitted};
 use crate::state::outbox::Output;
 use crate::state::stats;
 use crate::time::Instant;
@@ -171,6 +171,20 @@ impl Stats {
             ],
         );
     }
+}
+
+/// What to do with a connection behind [`Endpoint::transmit`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Next {
+    /// The transport takes no more for now: send again when it does.
+    pub blocked: bool,
+    /// See [`Endpoint::is_finished`].
+    pub finished: bool,
+    /// See [`Endpoint::is_done_sending`].
+    pub done_sending: bool,
+    /// See [`Endpoint::wants_bytes`].
+    pub wants_bytes: bool,
 }
 
 /// A hub and its sessions, by connection.
@@ -332,6 +346,55 @@ impl<S> Endpoint<S> {
         }
     }
 
+    /// Sends what a connection has pending by `send`, which does with slices what `Write::write_vectored` does, and says what
+    /// is to be done then. In place of [`pending`](Self::pending), [`advance`](Self::advance) and the questions below, for a
+    /// transport that is at hand: the connection is looked up once.
+    ///
+    /// # Errors
+    /// See `Session::transmit`: the transport has failed.
+    ///
+    /// ```
+    /// # use chanson_core::{Endpoint, Hub, time::Instant};
+    /// # use std::io::Write as _;
+    /// # let mut endpoint: Endpoint = Endpoint::new(Hub::builder().seed([7; 32]).build()?);
+    /// # let now = Instant::ORIGIN;
+    /// # let conn = endpoint.handle_connect(now, None)?;
+    /// # endpoint.handle_bytes(now, &mut (), conn, b"GET / HTTP/1.0\r\n\r\n");
+    /// let mut socket = Vec::new(); // stands for a socket
+    /// let next = endpoint.transmit(now, conn, |slices| socket.write_vectored(slices))?;
+    /// assert!(socket.starts_with(b"HTTP/1.1 404 Not Found"));
+    /// assert!(next.finished);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn transmit(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Next> {
+        self.sessions.tick(now);
+        let now = self.sessions.now;
+        let Some(entry) = sessions::find(&mut self.sessions.entries, conn) else {
+            return Ok(Next { finished: true, ..Next::default() });
+        };
+        let Transmitted { sent, blocked } = entry.session.transmit(now, send)?;
+        self.sessions.stats.bytes_out += sent as u64;
+        self.sessions.load.recount(entry);
+        if entry.session.is_open() {
+            return Ok(Next { blocked, wants_bytes: true, ..Next::default() });
+        }
+        let finished = entry.session.is_finished();
+        let done_sending = entry.session.is_done_sending();
+        let wants_bytes = entry.session.wants_bytes();
+        if sent > 0 {
+            if !finished {
+                self.sessions.resumed.push(conn);
+            }
+            self.sessions.watch(conn);
+        }
+        Ok(Next { blocked, finished, done_sending, wants_bytes })
+    }
+
     /// Whether there is such a connection (still).
     pub fn has(&self, conn: ConnId) -> bool {
         self.sessions.get(conn).is_some()
@@ -378,7 +441,9 @@ impl<S> Endpoint<S> {
         let deflated = self.sessions.deflater.stats();
         Stats {
             hub: self.hub.stats(),
-            queued_bytes: self.sessions.queued,
+            queued_bytes: self.sessions.load.queued,
+            most_queued_bytes: self.sessions.load.most_queued,
+            most_queued_bytes_of_one: self.sessions.load.most_queued_of_one,
             compressions: deflated.compressions,
             compressed: deflated.deliveries,
             bytes_saved: deflated.bytes_saved,
@@ -458,9 +523,9 @@ impl<S> Endpoint<S> {
     /// connection whose bytes are being read.
     fn drain(&mut self, current: Option<ConnId>) {
         let (hub, sessions, run) = (&mut self.hub, &mut self.sessions, &mut self.run);
-        while let Some(output) = hub.poll_output() {
+        while let Some((output, audience)) = hub.poll_delivery() {
             if let Output::Deliver { to, frame } = output {
-                run.add(sessions, current, to, frame);
+                run.add(sessions, current, to, audience, frame);
                 continue;
             }
             run.flush(sessions);

@@ -24,7 +24,7 @@ pub(super) enum Answer {
 
 /// Sessions by the index of their connection.
 pub(super) struct Sessions {
-    entries: Vec<Option<Entry>>,
+    pub(super) entries: Vec<Option<Entry>>,
     living: usize,
     config: Arc<session::Config>,
     policy: SlowConsumer,
@@ -32,9 +32,7 @@ pub(super) struct Sessions {
     pub(super) touched: VecDeque<ConnId>,
     pub(super) timers: Timers<ConnId>,
     pub(super) now: Instant,
-    max_queued: usize,
-    max_queued_in_all: usize,
-    pub(super) queued: usize,
+    pub(super) load: Load,
     /// Connections to close because they do not read.
     pub(super) slow: Vec<ConnId>,
     /// Connections that were answered late and may have more to say already.
@@ -64,6 +62,31 @@ pub(super) struct Entry {
     pub(super) look_at: Option<Instant>,
 }
 
+/// What waits to be sent, all sessions together.
+#[derive(Default)]
+pub(super) struct Load {
+    max_queued: usize,
+    max_queued_in_all: usize,
+    pub(super) queued: usize,
+    /// The most that ever waited, in all and for one.
+    pub(super) most_queued: usize,
+    pub(super) most_queued_of_one: usize,
+}
+
+impl Load {
+    /// What waits in the connection may have changed.
+    pub(super) fn recount(&mut self, entry: &mut Entry) {
+        let waiting = entry.session.queued_bytes();
+        let before = std::mem::replace(&mut entry.queued, waiting);
+        if waiting < self.max_queued {
+            entry.reserved = 0;
+        }
+        self.queued = self.queued - before + waiting;
+        self.most_queued = self.most_queued.max(self.queued);
+        self.most_queued_of_one = self.most_queued_of_one.max(waiting);
+    }
+}
+
 impl Sessions {
     pub(super) fn new(capacity: &Capacity, config: Config) -> Self {
         Self {
@@ -75,9 +98,11 @@ impl Sessions {
             touched: VecDeque::new(),
             timers: Timers::new(),
             now: Instant::ORIGIN,
-            max_queued: capacity.queued_bytes_per_connection,
-            max_queued_in_all: capacity.queued_bytes,
-            queued: 0,
+            load: Load {
+                max_queued: capacity.queued_bytes_per_connection,
+                max_queued_in_all: capacity.queued_bytes,
+                ..Load::default()
+            },
             slow: Vec::new(),
             resumed: Vec::new(),
             deflater: Deflater::default(),
@@ -114,7 +139,7 @@ impl Sessions {
             return false;
         }
         if let Some(entry) = self.entries[conn.index()].take() {
-            self.queued -= entry.queued;
+            self.load.queued -= entry.queued;
             self.living -= 1;
             self.stats.tls_handshaking -= usize::from(entry.handshaking);
             self.stats.tls_failures += u64::from(entry.handshaking);
@@ -134,17 +159,18 @@ impl Sessions {
     /// Puts a message in the connection's queue, within the bound. A message is always taken into an empty queue: the
     /// bound is for what already waits.
     pub(super) fn queue(&mut self, conn: ConnId, frame: &Frame) {
-        let (max, policy) = (self.max_queued, self.policy);
         let Some(entry) = find(&mut self.entries, conn).filter(|entry| !entry.slow) else { return };
-        if entry.queued > 0 && entry.queued >= max && !(frame.is_reserved() && entry.take_reserved(frame)) {
-            match policy {
+        let full = entry.queued > 0 && entry.queued >= self.load.max_queued;
+        if full && !(frame.is_reserved() && entry.take_reserved(frame)) {
+            match self.policy {
                 SlowConsumer::DropNewest => self.stats.dropped += 1,
                 SlowConsumer::Close => self.mark_slow(conn),
             }
             return;
         }
         entry.session.queue_with(frame, &mut self.deflater);
-        self.touch(conn);
+        self.load.recount(entry);
+        entry.touch(&mut self.touched);
     }
 
     /// Bytes came: the TLS handshake may be done by them.
@@ -165,13 +191,13 @@ impl Sessions {
 
     /// The same for several at once, which `all` is in one piece: one by one where the bound may lie between them.
     pub(super) fn queue_all(&mut self, conn: ConnId, all: &Frame, frames: &[Frame]) {
-        let max = self.max_queued;
-        let Some(entry) = self.get_mut(conn).filter(|entry| !entry.slow) else { return };
-        if entry.queued + all.bytes().len() > max {
+        let Some(entry) = find(&mut self.entries, conn).filter(|entry| !entry.slow) else { return };
+        if entry.queued + all.bytes().len() > self.load.max_queued {
             return frames.iter().for_each(|frame| self.queue(conn, frame));
         }
         entry.session.queue(all);
-        self.touch(conn);
+        self.load.recount(entry);
+        entry.touch(&mut self.touched);
     }
 
     pub(super) fn answer(&mut self, conn: ConnId, answer: Answer) {
@@ -207,27 +233,16 @@ impl Sessions {
 
     /// There may be something to send.
     pub(super) fn touch(&mut self, conn: ConnId) {
-        self.recount(conn);
-        if let Some(entry) = self.get_mut(conn)
-            && !entry.touched
-        {
-            entry.touched = true;
-            self.touched.push_back(conn);
+        if let Some(entry) = find(&mut self.entries, conn) {
+            self.load.recount(entry);
+            entry.touch(&mut self.touched);
         }
     }
 
     /// What waits in the connection may have changed.
     pub(super) fn recount(&mut self, conn: ConnId) {
-        let max = self.max_queued;
-        if let Some(entry) = self.get_mut(conn) {
-            let waiting = entry.session.queued_bytes();
-            let before = std::mem::replace(&mut entry.queued, waiting);
-            if waiting < max {
-                entry.reserved = 0;
-            }
-            self.queued = self.queued - before + waiting;
-            self.stats.most_queued_bytes = self.stats.most_queued_bytes.max(self.queued);
-            self.stats.most_queued_bytes_of_one = self.stats.most_queued_bytes_of_one.max(waiting);
+        if let Some(entry) = find(&mut self.entries, conn) {
+            self.load.recount(entry);
         }
     }
 
@@ -249,11 +264,11 @@ impl Sessions {
     /// While more waits in all than there may, the connection with most is a slow one. What waits for those that are to be
     /// closed already is as good as gone.
     pub(super) fn mind_the_total(&mut self) {
-        if self.queued <= self.max_queued_in_all {
+        if self.load.queued <= self.load.max_queued_in_all {
             return;
         }
         let going: usize = self.slow.iter().filter_map(|conn| self.get(*conn)).map(|entry| entry.queued).sum();
-        let mut over = (self.queued - going).saturating_sub(self.max_queued_in_all);
+        let mut over = (self.load.queued - going).saturating_sub(self.load.max_queued_in_all);
         while over > 0 {
             let candidates = self.entries.iter().flatten().filter(|entry| !entry.slow && entry.queued > 0);
             let Some((conn, queued)) = candidates.max_by_key(|entry| entry.queued).map(|e| (e.conn, e.queued)) else {
@@ -275,11 +290,19 @@ impl Sessions {
 }
 
 /// Found so, `Sessions` stays free for the rest.
-fn find(entries: &mut [Option<Entry>], conn: ConnId) -> Option<&mut Entry> {
+pub(super) fn find(entries: &mut [Option<Entry>], conn: ConnId) -> Option<&mut Entry> {
     entries.get_mut(conn.index())?.as_mut().filter(|entry| entry.conn == conn)
 }
 
 impl Entry {
+    /// There may be something to send.
+    fn touch(&mut self, touched: &mut VecDeque<ConnId>) {
+        if !self.touched {
+            self.touched = true;
+            touched.push_back(self.conn);
+        }
+    }
+
     /// Takes room for a frame from what is reserved; whether there was so much.
     fn take_reserved(&mut self, frame: &Frame) -> bool {
         let taken = usize::from(self.reserved) + frame.bytes().len();
