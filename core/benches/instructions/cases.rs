@@ -24,12 +24,13 @@ pub(crate) const CEILINGS: &[(&str, Ceiling)] = &[
     ("a broadcast in the hub, its fixed part", Each(BROADCAST_TO_ONE, 1650.0)),
     ("a broadcast to the bytes of each socket, for each", Slope(BROADCAST_BYTES, 700.0)),
     ("an event of 64 bytes and its reply, bytes to bytes", Each(EVENT, 5300.0)),
+    ("an event of 64 bytes, its reply encoded and queued", Each(EVENT_IN, 4900.0)),
     ("an event of 64 bytes and its reply are flat", Growth(EVENT, 1.1)),
     ("an event with a payload of 64 bytes, bytes to bytes", Each(EVENT_BIGGER, 5700.0)),
     ("a heartbeat and its reply, bytes to bytes", Each(HEARTBEAT_BYTES, 4050.0)),
     ("a heartbeat and its reply are flat", Growth(HEARTBEAT_BYTES, 1.1)),
     ("the timer of a connection that talks", Growth(CHECK, 2.0)),
-    ("the timer of a silent connection", Growth(EXPIRE, 1.3)),
+    ("the timer of a silent connection", Growth(EXPIRE, 1.4)),
     ("a join is flat in subscribers", Growth(JOIN_ONE, 1.1)),
     ("a leave is flat in subscribers", Growth(LEAVE_ONE, 1.1)),
     ("a disconnect is flat in subscribers", Growth(CLOSE_ONE, 1.1)),
@@ -48,6 +49,7 @@ const BROADCAST: &str = "hub: broadcast to N subscribers";
 const BROADCAST_TO_ONE: &str = "hub: broadcast to one subscriber";
 const BROADCAST_BYTES: &str = "endpoint: broadcast to N subscribers, to the bytes of each";
 const EVENT: &str = "endpoint: event of 64 bytes to its handler and the reply, N connections";
+const EVENT_IN: &str = "endpoint: the same, but the reply waits in its queue";
 const EVENT_BIGGER: &str = "endpoint: the same with a payload of 64 bytes";
 const HEARTBEAT_BYTES: &str = "endpoint: heartbeat, N connections";
 const CHECK: &str = "hub: timer of a connection that has talked, N connections";
@@ -144,6 +146,8 @@ fn bytes() {
         sockets.broadcast();
         count(BROADCAST_BYTES, size, 1, || again(1, || sockets.broadcast()));
         let conn = sockets.conns[size / 2];
+        count(EVENT_IN, size, 100, || again(100, || sockets.take(conn, &event)));
+        sockets.write_all();
         for (series, bytes) in [(EVENT, &event), (EVENT_BIGGER, &bigger), (HEARTBEAT_BYTES, &heartbeat)] {
             sockets.turn(conn, bytes);
             count(series, size, 100, || again(100, || sockets.turn(conn, bytes)));

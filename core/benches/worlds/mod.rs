@@ -160,8 +160,13 @@ impl Sockets {
 
     /// Bytes come, and what comes of them leaves; how many bytes.
     pub(crate) fn turn(&mut self, conn: ConnId, bytes: &[u8]) -> usize {
-        self.endpoint.handle_bytes(self.now, &mut (), conn, bytes);
+        self.take(conn, bytes);
         self.write_all()
+    }
+
+    /// Bytes come, and what comes of them waits.
+    pub(crate) fn take(&mut self, conn: ConnId, bytes: &[u8]) {
+        self.endpoint.handle_bytes(self.now, &mut (), conn, bytes);
     }
 
     pub(crate) fn broadcast(&mut self) -> usize {
@@ -172,14 +177,20 @@ impl Sockets {
     }
 
     /// Sends all that is to be sent, as if the sockets took all of it.
-    fn write_all(&mut self) -> usize {
+    pub(crate) fn write_all(&mut self) -> usize {
         let mut written = 0;
         while let Some(conn) = self.endpoint.poll_writable() {
-            let mut slices = [IoSlice::new(&[]); 8];
-            let count = self.endpoint.pending(conn, &mut slices);
-            let sent: usize = std::hint::black_box(&slices[..count]).iter().map(|slice| slice.len()).sum();
-            self.endpoint.advance(self.now, conn, sent);
-            written += sent;
+            loop {
+                let mut slices = [IoSlice::new(&[]); 8];
+                let count = self.endpoint.pending(conn, &mut slices);
+                let more = count == slices.len();
+                let sent: usize = std::hint::black_box(&slices[..count]).iter().map(|slice| slice.len()).sum();
+                self.endpoint.advance(self.now, conn, sent);
+                written += sent;
+                if !more {
+                    break;
+                }
+            }
         }
         written
     }
