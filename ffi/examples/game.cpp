@@ -32,7 +32,7 @@ using std::chrono::microseconds;
 constexpr auto TICK = std::chrono::duration_cast<clock_type::duration>(std::chrono::nanoseconds(1'000'000'000 / 60));
 constexpr int WIDTH = 1000, HEIGHT = 600;
 
-std::atomic<bool> stop_asked{false};
+std::atomic<int> stops_asked{0}; // the second one does not wait for players to say goodbye
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may set it");
 
 struct player {
@@ -159,8 +159,8 @@ int main(int argc, char **argv) {
             return 2;
         }
     }
-    std::signal(SIGTERM, [](int) { stop_asked = true; });
-    std::signal(SIGINT, [](int) { stop_asked = true; });
+    std::signal(SIGTERM, [](int) { stops_asked++; });
+    std::signal(SIGINT, [](int) { stops_asked++; });
 
     game game;
     chanson::config config;
@@ -192,7 +192,7 @@ int main(int argc, char **argv) {
 
     percentiles work("work of a tick"), late("late by");
     auto next = clock_type::now();
-    while (!stop_asked && (ticks == 0 || game.tick < ticks)) {
+    while (stops_asked == 0 && (ticks == 0 || game.tick < ticks)) {
         std::this_thread::sleep_until(next);
         const auto begun = clock_type::now();
         late.add(begun - next);
@@ -212,6 +212,9 @@ int main(int argc, char **argv) {
     late.print();
 
     server.shutdown().value();
-    while (!server.is_finished()) server.poll(chanson::milliseconds(100)).value();
+    while (!server.is_finished()) {
+        server.poll(chanson::milliseconds(100)).value();
+        if (stops_asked > 1) server.shutdown().value();
+    }
     return 0;
 }

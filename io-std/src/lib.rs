@@ -97,6 +97,7 @@ mod door;
 #[cfg(feature = "covenant")]
 pub mod http;
 mod server;
+mod sync;
 mod sys;
 mod threads;
 mod turn;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -304,13 +305,18 @@ fn executable(what: &[&str], name: &str) -> PathBuf {
 fn build(what: &[&str]) -> Vec<Artifact> {
     let exe = env::current_exe().expect("a test has a path");
     let target = target();
-    let profile = exe.strip_prefix(&target).expect("an ancestor").components().next().expect("a profile's folder");
-    let profile = match profile.as_os_str().to_str() {
-        Some("debug") | None => "dev",
-        Some(profile) => profile,
+    // `PROFILE/deps/TEST`, behind a triple when the tests were built for one by name.
+    let inside = exe.strip_prefix(&target).expect("an ancestor");
+    let folders: Vec<&str> = inside.parent().into_iter().flat_map(Path::iter).filter_map(OsStr::to_str).collect();
+    let (triple, profile) = match folders[..] {
+        [triple, profile, "deps", ..] => (Some(triple), profile),
+        [profile, ..] => (None, profile),
+        [] => (None, "debug"),
     };
+    let profile = if profile == "debug" { "dev" } else { profile };
     let mut cargo = Command::new(env!("CARGO"));
     cargo.arg("build").args(what).args(["--profile", profile, "--message-format=json"]);
+    cargo.args(triple.iter().flat_map(|triple| ["--target", triple]));
     cargo.arg("--target-dir").arg(&target).current_dir(workspace()).stderr(Stdio::piped());
     let built = cargo.output().expect("cargo runs");
     assert!(built.status.success(), "cargo cannot build {what:?}:\n{}", String::from_utf8_lossy(&built.stderr));

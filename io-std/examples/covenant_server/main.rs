@@ -7,6 +7,7 @@
 
 use std::error::Error;
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use chanson_core::covenant::connection::HttpServerToSidekick;
@@ -48,7 +49,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let http = http.spawn()?;
     let service = inbox.serve(server, App::default(), http.handle())?;
     let (told, stop) = mpsc::channel();
-    ctrlc::set_handler(move || told.send(()).unwrap_or_default())?;
+    let asked = AtomicBool::new(false);
+    // The second time it is to end at once.
+    ctrlc::set_handler(move || match asked.swap(true, Ordering::Relaxed) {
+        false => told.send(()).unwrap_or_default(),
+        true => std::process::exit(0),
+    })?;
     stop.recv()?;
     // Whoever has asked is answered before connections end.
     service.stop(flags.drain);
