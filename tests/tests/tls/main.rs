@@ -4,7 +4,7 @@
 
 mod abuse;
 mod common;
-#[expect(dead_code, reason = "another test uses the rest of it")]
+#[allow(dead_code, reason = "another test uses the rest of it")]
 #[path = "../covenant_client/contract.rs"]
 mod contract;
 mod covenant;
