@@ -35,16 +35,25 @@ pub(crate) fn unescape(literal: &str) -> Option<Cow<'_, str>> {
 /// where there is no short form. Source: Jason's default (`escape: :json`), seen in `payload_escapes` recordings.
 pub(crate) fn escape_into(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
+    let at = next_special(bytes, 0);
+    out.reserve(bytes.len() + 2);
     out.push(b'"');
-    let mut from = 0;
-    loop {
-        let at = next_special(bytes, from);
-        out.extend_from_slice(&bytes[from..at]);
-        let Some(&byte) = bytes.get(at) else { break };
-        escape_byte(out, byte);
-        from = at + 1;
+    out.extend_from_slice(&bytes[..at]);
+    if at < bytes.len() {
+        escape_rest(out, bytes, at);
     }
     out.push(b'"');
+}
+
+/// From the first byte on that is to be escaped.
+#[cold]
+fn escape_rest(out: &mut Vec<u8>, bytes: &[u8], mut at: usize) {
+    while let Some(&byte) = bytes.get(at) {
+        escape_byte(out, byte);
+        let from = at + 1;
+        at = next_special(bytes, from);
+        out.extend_from_slice(&bytes[from..at]);
+    }
 }
 
 /// Reads JSON from the front of a text. Each method skips white space first.
@@ -92,13 +101,8 @@ impl<'a> Scanner<'a> {
     /// Takes a value of any kind, at most [`MAX_DEPTH`] deep: its text, as it came.
     pub(crate) fn value(&mut self) -> Result<&'a str, InvalidJson> {
         let bytes = self.text.as_bytes();
-        let (start, first) = token(bytes, self.at);
-        let end = match first {
-            b'"' => string_end(bytes, start),
-            b'{' | b'[' => nested_end(bytes, start),
-            _ => scalar_end(bytes, start),
-        };
-        self.take_from(start, end)
+        let (start, _) = token(bytes, self.at);
+        self.take_from(start, value_end(bytes, start))
     }
 
     #[inline]
@@ -125,6 +129,15 @@ fn token(bytes: &[u8], mut at: usize) -> (usize, u8) {
             b' ' | b'\t' | b'\n' | b'\r' => at += 1,
             byte => return (at, byte),
         }
+    }
+}
+
+/// A value of any kind, at most [`MAX_DEPTH`] deep, without white space before it.
+pub(crate) fn value_end(bytes: &[u8], start: usize) -> Option<usize> {
+    match byte(bytes, start) {
+        b'"' => string_end(bytes, start),
+        b'{' | b'[' => nested_end(bytes, start),
+        _ => scalar_end(bytes, start),
     }
 }
 
