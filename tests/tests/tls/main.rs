@@ -4,6 +4,7 @@
 
 mod abuse;
 mod common;
+#[allow(dead_code, reason = "not all of it is used here")]
 #[path = "../covenant_client/contract.rs"]
 mod contract;
 mod covenant;
