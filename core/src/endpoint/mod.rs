@@ -33,17 +33,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod mail;
 mod run;
 mod sessions;
+mod shard;
+mod sharded;
 
 use std::fmt;
 use std::io::IoSlice;
 use std::net::SocketAddr;
 
+pub use self::mail::{Inputs, Outputs};
 use self::run::Run;
 use self::sessions::{Answer, Sessions};
+pub use self::shard::Shard;
+pub use self::sharded::Sharded;
 use crate::deflate::Inflater;
 use crate::error::{CloseReason, CommandError};
+use crate::http::Request;
 use crate::hub::{Admission, Hub};
 use crate::id::ConnId;
 use crate::log::Level;
@@ -137,6 +144,24 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Adds what the sessions of another thread have done; what the hub counts is there once. The most that ever waited is the
+    /// greater of both, for they need not have waited at the same time.
+    pub fn add(&mut self, other: &Self) {
+        self.queued_bytes += other.queued_bytes;
+        self.slow_consumers += other.slow_consumers;
+        self.dropped += other.dropped;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.most_queued_bytes = self.most_queued_bytes.max(other.most_queued_bytes);
+        self.most_queued_bytes_of_one = self.most_queued_bytes_of_one.max(other.most_queued_bytes_of_one);
+        self.tls_handshaking += other.tls_handshaking;
+        self.tls_handshakes += other.tls_handshakes;
+        self.tls_failures += other.tls_failures;
+        self.compressions += other.compressions;
+        self.compressed += other.compressed;
+        self.bytes_saved += other.bytes_saved;
+    }
+
     /// In the text format that Prometheus reads, the hub's first.
     pub fn to_prometheus(&self) -> String {
         let mut out = String::new();
@@ -292,13 +317,7 @@ impl<S> Endpoint<S> {
 
     /// The next connection that has something to send, or is to be shut down: each once a turn.
     pub fn poll_writable(&mut self) -> Option<ConnId> {
-        while let Some(conn) = self.sessions.touched.pop_front() {
-            if let Some(entry) = self.sessions.get_mut(conn) {
-                entry.touched = false;
-                return Some(conn);
-            }
-        }
-        None
+        self.sessions.poll_writable()
     }
 
     /// Bytes to send: fills as many slices as there are, in order, and says how many. 0 also for an unknown connection. With
@@ -319,17 +338,7 @@ impl<S> Endpoint<S> {
     /// answers), [`poll_timeout`](Self::poll_timeout) is due at once.
     pub fn advance(&mut self, now: Instant, conn: ConnId, sent: usize) {
         self.sessions.tick(now);
-        let now = self.sessions.now;
-        if let Some(entry) = self.sessions.get_mut(conn) {
-            let sent = sent.min(entry.session.queued_bytes());
-            entry.session.advance(now, sent);
-            if !entry.session.is_open() && !entry.session.is_finished() {
-                self.sessions.resumed.push(conn);
-            }
-            self.sessions.stats.bytes_out += sent as u64;
-            self.sessions.recount(conn);
-            self.sessions.watch(conn);
-        }
+        self.sessions.advance(conn, sent);
     }
 
     /// Whether there is such a connection (still).
@@ -375,15 +384,7 @@ impl<S> Endpoint<S> {
 
     /// Counters and gauges, now.
     pub fn stats(&self) -> Stats {
-        let deflated = self.sessions.deflater.stats();
-        Stats {
-            hub: self.hub.stats(),
-            queued_bytes: self.sessions.queued,
-            compressions: deflated.compressions,
-            compressed: deflated.deliveries,
-            bytes_saved: deflated.bytes_saved,
-            ..self.sessions.stats
-        }
+        Stats { hub: self.hub.stats(), ..self.sessions.stats() }
     }
 
     // --- inside ---
@@ -402,24 +403,13 @@ impl<S> Endpoint<S> {
                 Event::Alive => self.hub.handle_alive(now, conn),
                 Event::Closed(reason) => self.hub.handle_end(now, app, conn, reason),
                 Event::Request(request) => {
-                    let answer = if !self.hub.serves(&request) {
-                        self.hub.handle_request(now, app, conn, &request).map(Answer::Respond)
-                    } else if let Err(error) = request.websocket() {
-                        Some(Answer::Respond(error.response()))
-                    } else {
-                        match self.hub.handle_open(now, app, conn, &request) {
-                            Admission::Open(admitted) => Some(Answer::Upgrade(admitted)),
-                            Admission::Refused(response) => Some(Answer::Respond(response)),
-                            Admission::Pending => None,
-                        }
-                    };
-                    if let Some(answer) = answer {
+                    if let Some(answer) = answer(&mut self.hub, now, app, conn, &request) {
                         entry.answer(now, answer);
                         self.sessions.note_compression(conn);
                     }
                 }
-                // These come to clients only.
-                Event::Open { .. } | Event::Refused(_) => {}
+                // These come to clients only, and where ends are deferred.
+                Event::Open { .. } | Event::Refused(_) | Event::Ending(_) => {}
             }
             self.drain(Some(conn));
         }
@@ -477,9 +467,42 @@ impl<S> Endpoint<S> {
     }
 }
 
+/// What has a hub that can be told to do something: an [`Endpoint`], or a [`Sharded`] one.
+pub trait Act<S> {
+    /// As [`Endpoint::act`].
+    fn act<T>(&mut self, now: Instant, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T;
+}
+
+impl<S> Act<S> for Endpoint<S> {
+    fn act<T>(&mut self, now: Instant, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
+        Self::act(self, now, app, act)
+    }
+}
+
+impl<S> Act<S> for Sharded<S> {
+    fn act<T>(&mut self, now: Instant, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
+        Self::act(self, now, app, act)
+    }
+}
+
 impl<S> fmt::Debug for Endpoint<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint").field("hub", &self.hub).field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// What the hub answers to a request; `None`: later.
+fn answer<S>(hub: &mut Hub<S>, now: Instant, app: &mut S, conn: ConnId, request: &Request<'_>) -> Option<Answer> {
+    if !hub.serves(request) {
+        return hub.handle_request(now, app, conn, request).map(Answer::Respond);
+    }
+    if let Err(error) = request.websocket() {
+        return Some(Answer::Respond(error.response()));
+    }
+    match hub.handle_open(now, app, conn, request) {
+        Admission::Open(admitted) => Some(Answer::Upgrade(admitted)),
+        Admission::Refused(response) => Some(Answer::Respond(response)),
+        Admission::Pending => None,
     }
 }
 

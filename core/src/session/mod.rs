@@ -91,6 +91,9 @@ pub enum Event<'a> {
     ///
     /// A plain HTTP connection that ends behind its last answer, as was agreed, is `ByUs(1000)`.
     Closed(CloseReason),
+    /// Only where [ends are deferred](Session::defer_ends): the peer has ended the conversation or broke a rule, and nothing has
+    /// been answered to that yet. Say [`end_deferred`](Session::end_deferred), and ask for no event before.
+    Ending(CloseReason),
 }
 
 impl Session {
@@ -459,6 +462,7 @@ impl Session {
     fn poll_websocket(&mut self) -> Option<Event<'_>> {
         let Self { machine, input: Input { bytes, start, .. }, decoder, compression, .. } = self;
         let end = bytes.len();
+        let defers = machine.defers();
         let event = match decoder.decode(&mut bytes[*start..]) {
             Ok((used, item)) => {
                 *start += used;
@@ -470,24 +474,46 @@ impl Session {
                         return Some(Event::Alive);
                     }
                     Some(Incoming::Pong(_)) => return Some(Event::Alive),
-                    Some(Incoming::Close { code, .. }) => machine.peer_closed(code),
+                    Some(Incoming::Close { code, .. }) if defers => Some(Event::Ending(CloseReason::ByPeer(code))),
+                    Some(Incoming::Close { code, .. }) => {
+                        machine.peer_closed(code);
+                        machine.take_closed().map(Event::Closed)
+                    }
                     Some(Incoming::Compressed { text, data }) => match compressed::inflate(compression, text, data) {
                         Ok(event) => return Some(event),
-                        Err(error) => machine.fail(error),
+                        Err(error) => fail(machine, error),
                     },
-                    None => machine.ran_dry(),
+                    None => {
+                        machine.ran_dry();
+                        machine.take_closed().map(Event::Closed)
+                    }
                 }
-                machine.take_closed()
             }
-            Err(error) => {
-                machine.fail(error);
-                machine.take_closed()
-            }
+            Err(error) => fail(machine, error),
         };
         if event.is_some() {
             *start = end;
         }
-        event.map(Event::Closed)
+        event
+    }
+
+    /// For a session whose messages are answered by another thread: from now on an end that the peer brings about is
+    /// [`Event::Ending`], so that what answers the messages before it can be queued before the answer to it, which
+    /// [`end_deferred`](Self::end_deferred) gives.
+    pub const fn defer_ends(&mut self) {
+        self.machine.defers_ends = true;
+    }
+
+    /// Goes on with the end that [`Event::Ending`] told of: answers it, behind all that is queued, and then there are events
+    /// again.
+    pub fn end_deferred(&mut self, now: Instant, reason: CloseReason) {
+        self.machine.tick(now);
+        match reason {
+            CloseReason::ByPeer(code) => self.machine.peer_closed(code),
+            CloseReason::Violation(error) => self.machine.fail(error),
+            _ => {}
+        }
+        self.forget();
     }
 
     /// After our close frame: throws away what comes until the peer's.
@@ -516,6 +542,15 @@ impl Session {
             self.input.release();
         }
     }
+}
+
+/// The peer broke a rule.
+fn fail(machine: &mut Machine, error: PeerError) -> Option<Event<'static>> {
+    if machine.defers() {
+        return Some(Event::Ending(CloseReason::Violation(error)));
+    }
+    machine.fail(error);
+    machine.take_closed().map(Event::Closed)
 }
 
 /// What a head says to our upgrade.
