@@ -45,7 +45,9 @@
 
 mod clients;
 mod door;
+mod many;
 mod server;
+mod single;
 mod sockets;
 mod sys;
 mod turn;

@@ -13,7 +13,7 @@ use crate::id::ConnId;
 /// What has come on the connections of a [`Shard`](super::Shard), in order, for [`Sharded`](super::Sharded).
 #[derive(Default)]
 pub struct Inputs {
-    pub(super) entries: Vec<Input>,
+    pub(super) entries: VecDeque<Input>,
     pub(super) texts: String,
     pub(super) binaries: Vec<u8>,
     /// Bytes of requests, whose buffers are their own.
@@ -50,36 +50,36 @@ impl Inputs {
     }
 
     /// Whether there is nothing in it, and nobody waits for an answer to that.
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty() && !self.answer
     }
 
     /// Whether the rest has to wait for the next one.
-    pub(super) const fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.bytes() >= MAX_BYTES || self.entries.len() >= MAX_INPUTS
     }
 
     pub(super) fn text(&mut self, conn: ConnId, text: &str) {
         let start = self.texts.len() as u32;
         self.texts.push_str(text);
-        self.entries.push(Input::Text(conn, start..self.texts.len() as u32));
+        self.entries.push_back(Input::Text(conn, start..self.texts.len() as u32));
     }
 
     pub(super) fn binary(&mut self, conn: ConnId, data: &[u8]) {
         let start = self.binaries.len() as u32;
         self.binaries.extend_from_slice(data);
-        self.entries.push(Input::Binary(conn, start..self.binaries.len() as u32));
+        self.entries.push_back(Input::Binary(conn, start..self.binaries.len() as u32));
     }
 
     pub(super) fn request(&mut self, conn: ConnId, request: RequestBuf) {
         self.requested += request.len();
-        self.entries.push(Input::Request(conn, request));
+        self.entries.push_back(Input::Request(conn, request));
     }
 
     /// Many pings in a row say no more than one.
     pub(super) fn alive(&mut self, conn: ConnId) {
-        if !matches!(self.entries.last(), Some(Input::Alive(last)) if *last == conn) {
-            self.entries.push(Input::Alive(conn));
+        if !matches!(self.entries.back(), Some(Input::Alive(last)) if *last == conn) {
+            self.entries.push_back(Input::Alive(conn));
         }
     }
 }

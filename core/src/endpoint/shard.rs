@@ -26,6 +26,8 @@ pub struct Shard {
     /// Batches that were sent to the hub, and how many of them it has dealt with.
     sent: u64,
     handled: u64,
+    /// Bytes of messages taken from the hub since what waits was last sent.
+    portion: usize,
     /// Connections that have more to say than fitted.
     stalled: Vec<ConnId>,
     /// Connections whose end waits for answers to what came before it.
@@ -54,6 +56,7 @@ impl Shard {
             inputs: Inputs::default(),
             sent: 0,
             handled: 0,
+            portion: 0,
             stalled: Vec::new(),
             ending: Vec::new(),
             buffer: Vec::new(),
@@ -107,7 +110,7 @@ impl Shard {
     pub fn handle_close(&mut self, now: Instant, conn: ConnId) {
         self.sessions.tick(now);
         if self.sessions.remove(conn) {
-            self.inputs.entries.push(Input::Gone(conn));
+            self.inputs.entries.push_back(Input::Gone(conn));
         }
     }
 
@@ -133,43 +136,45 @@ impl Shard {
         self.sessions.timers.next()
     }
 
-    /// What the hub has to say. It is taken in portions, so that peers who read do not look as if they did not: while this is
-    /// true there is more, and what waits should be sent before the next call.
+    /// What the hub has to say. It is taken in portions, so that peers who read do not look as if they did not: when this is
+    /// true, send what waits, and call it again with the same.
     pub fn handle_outputs(&mut self, now: Instant, outputs: &mut Outputs) -> bool {
         self.sessions.tick(now);
-        let mut bytes = 0;
-        while bytes < PORTION {
+        if self.portion >= PORTION {
+            self.portion = 0;
+        }
+        while self.portion < PORTION {
             let Some(output) = outputs.entries.pop_front() else {
                 self.take_answer(outputs.handled);
                 break;
             };
             match output {
                 Output::One(conn, frame) => {
-                    bytes += frame.bytes().len();
+                    self.portion += frame.bytes().len();
                     self.sessions.queue(conn, &frame);
                 }
                 Output::Many { to, frames } => {
-                    bytes += self.queue_all(outputs.conns_in(&to), outputs.frames_in(&frames));
+                    self.portion += self.queue_all(outputs.conns_in(&to), outputs.frames_in(&frames));
                 }
                 Output::Answer(conn, answer) => {
-                    bytes += if let Answer::Respond(response) = &answer { response.bytes().len() } else { 0 };
+                    self.portion += if let Answer::Respond(response) = &answer { response.bytes().len() } else { 0 };
                     self.sessions.answer(conn, answer);
                 }
                 Output::Close(conn, reason) => self.close(conn, reason),
                 Output::Weigh => {
                     let heaviest = self.sessions.heaviest().map_or(0, |(_, queued)| queued);
-                    self.inputs.entries.push(Input::Weight { queued: self.sessions.queued_by_living(), heaviest });
+                    self.inputs.entries.push_back(Input::Weight { queued: self.sessions.queued_by_living(), heaviest });
                 }
                 Output::Shed => {
                     self.sessions.shed();
                     self.tell_slow();
-                    self.inputs.entries.push(Input::Shed);
+                    self.inputs.entries.push_back(Input::Shed);
                 }
             }
         }
         self.sessions.deflater.forget();
         self.finish();
-        !outputs.is_empty()
+        self.portion >= PORTION
     }
 
     // --- what to do ---
@@ -188,7 +193,7 @@ impl Shard {
     }
 
     /// Whether more can be taken in before [`poll_inputs`](Self::poll_inputs) is asked. If not, read from no connection.
-    pub const fn has_room(&self) -> bool {
+    pub fn has_room(&self) -> bool {
         !self.inputs.is_full()
     }
 
@@ -207,7 +212,7 @@ impl Shard {
     }
 
     /// Whether [`resume`](Self::resume) has something to do.
-    pub const fn can_resume(&self) -> bool {
+    pub fn can_resume(&self) -> bool {
         self.has_room() && !self.stalled.is_empty()
     }
 
@@ -276,7 +281,7 @@ impl Shard {
                     continue;
                 }
                 Event::Closed(reason) => {
-                    self.inputs.entries.push(Input::Ended(conn, reason));
+                    self.inputs.entries.push_back(Input::Ended(conn, reason));
                     continue;
                 }
                 Event::Ending(reason) if line.said_in <= self.handled => {
@@ -311,7 +316,7 @@ impl Shard {
 
     fn tell_slow(&mut self) {
         while let Some(conn) = self.sessions.slow.pop() {
-            self.inputs.entries.push(Input::Slow(conn));
+            self.inputs.entries.push_back(Input::Slow(conn));
         }
     }
 

@@ -37,9 +37,9 @@ use crate::time::Instant;
 /// // On the thread of that shard:
 /// shards[at].handle_connect(now, conn);
 /// shards[at].handle_bytes(now, conn, b"GET /nothing HTTP/1.1\r\nHost: a.test\r\n\r\n");
-/// let inputs = shards[at].poll_inputs().expect("a request has come");
+/// let mut inputs = shards[at].poll_inputs().expect("a request has come");
 /// // On the hub's:
-/// sharded.handle_inputs(now, app, at, inputs);
+/// while sharded.handle_inputs(now, app, at, &mut inputs) {}
 /// let mut outputs = sharded.poll_outputs(at).expect("it is answered");
 /// // And on the shard's again:
 /// while shards[at].handle_outputs(now, &mut outputs) {}
@@ -56,6 +56,8 @@ pub struct Sharded<S = ()> {
     slow_consumers: u64,
     overload: Overload,
     secure: bool,
+    /// Whether much has been said to one of the shards since it was last looked at.
+    full: bool,
     now: Instant,
 }
 
@@ -121,6 +123,7 @@ impl<S> Sharded<S> {
             slow_consumers: 0,
             overload: Overload::Not,
             secure: config.tls.is_some(),
+            full: false,
             now: Instant::ORIGIN,
         };
         (sharded, shards)
@@ -144,17 +147,31 @@ impl<S> Sharded<S> {
         Ok((shard, local))
     }
 
-    /// What has come on the connections of a shard. Each batch once, and in order.
-    pub fn handle_inputs(&mut self, now: Instant, app: &mut S, shard: usize, inputs: Inputs) {
+    /// What has come on the connections of a shard: each batch in order, and the next one when this is done. When this is true,
+    /// it is not, since much has come of it: give the [outputs](Self::poll_outputs) away, and call it again with the same.
+    pub fn handle_inputs(&mut self, now: Instant, app: &mut S, shard: usize, inputs: &mut Inputs) -> bool {
         self.now = self.now.max(now);
-        let Some(post) = self.posts.get_mut(shard) else { return };
-        post.handled += 1;
-        post.answer |= inputs.answer;
-        for input in &inputs.entries {
-            self.handle_input(app, shard, input, &inputs);
-            self.drain();
+        if shard >= self.posts.len() {
+            return false;
         }
+        let mut entries = std::mem::take(&mut inputs.entries);
+        self.full = false;
+        let full = loop {
+            let Some(input) = entries.pop_front() else { break false };
+            self.handle_input(app, shard, &input, inputs);
+            self.drain();
+            if self.full {
+                break true;
+            }
+        };
+        inputs.entries = entries;
         self.run.flush(&mut self.posts, &self.places);
+        if !full {
+            let post = &mut self.posts[shard];
+            post.handled += 1;
+            post.answer |= inputs.answer;
+        }
+        full
     }
 
     /// Time passed.
@@ -321,12 +338,12 @@ impl<S> Sharded<S> {
 
     /// The hub's outputs go to the shards, but for a run of broadcasts at their end, which may go on.
     fn drain(&mut self) {
-        let Self { hub, posts, places, run, .. } = self;
+        let Self { hub, posts, places, run, full, .. } = self;
         while let Some(output) = hub.poll_output() {
             let (conn, output) = match output {
                 Said::Deliver { to: &[conn], frame } => (conn, Output::One(conn, frame.clone())),
                 Said::Deliver { to, frame } => {
-                    run.add(posts, places, to, frame);
+                    *full |= run.add(posts, places, to, frame);
                     continue;
                 }
                 Said::Open { conn, admitted } => (conn, Output::Answer(conn, Answer::Upgrade(admitted))),
@@ -335,9 +352,11 @@ impl<S> Sharded<S> {
                 }
                 Said::Close { conn, reason } => (conn, Output::Close(conn, reason)),
             };
-            run.flush(posts, places);
+            *full |= run.flush(posts, places);
             if let Some(place) = find(places, conn) {
-                posts[place.shard as usize].outputs.push(output.with_conn(place.local));
+                let outputs = &mut posts[place.shard as usize].outputs;
+                outputs.push(output.with_conn(place.local));
+                *full |= outputs.weight() >= MAX_WEIGHT;
             }
         }
     }
@@ -380,21 +399,25 @@ impl Post {
 }
 
 impl Run {
-    fn add(&mut self, posts: &mut [Post], places: &[Place], to: &[ConnId], frame: &Frame) {
+    /// Whether much has been said to a shard by what was there before.
+    fn add(&mut self, posts: &mut [Post], places: &[Place], to: &[ConnId], frame: &Frame) -> bool {
         let fits = self.bytes + frame.bytes().len() <= MAX_BYTES;
+        let mut full = false;
         if self.frames.is_empty() || !fits || self.to != to {
-            self.flush(posts, places);
+            full = self.flush(posts, places);
             self.to.extend_from_slice(to);
         }
         self.bytes += frame.bytes().len();
         self.frames.push(frame.clone());
+        full
     }
 
-    /// One entry for each shard that has any of the receivers.
-    fn flush(&mut self, posts: &mut [Post], places: &[Place]) {
+    /// One entry for each shard that has any of the receivers; whether much has been said to one of them.
+    fn flush(&mut self, posts: &mut [Post], places: &[Place]) -> bool {
         if self.frames.is_empty() {
-            return;
+            return false;
         }
+        let mut full = false;
         posts.iter_mut().for_each(|post| post.start = post.outputs.to.len() as u32);
         for conn in &self.to {
             if let Some(place) = find(places, *conn) {
@@ -407,11 +430,13 @@ impl Run {
                 let start = post.outputs.frames.len() as u32;
                 post.outputs.frames.extend_from_slice(&self.frames);
                 post.outputs.push(Output::Many { to, frames: start..post.outputs.frames.len() as u32 });
+                full |= post.outputs.weight() >= MAX_WEIGHT;
             }
         }
         self.to.clear();
         self.frames.clear();
         self.bytes = 0;
+        full
     }
 }
 
@@ -428,6 +453,9 @@ impl<S> fmt::Debug for Sharded<S> {
 
 /// The id of no connection.
 const NOBODY: ConnId = ConnId::from_bits(u64::MAX);
+
+/// With so many bytes for one of the shards, what there is for all of them is given away before the hub goes on.
+const MAX_WEIGHT: usize = 256 << 10;
 
 /// A run has no more bytes than this, as an endpoint's.
 const MAX_BYTES: usize = 64 << 10;

@@ -12,7 +12,7 @@ use crate::hub::{Rooms, hub};
 /// The flags make no sense, or the port is taken.
 pub(crate) fn serve() -> io::Result<()> {
     let flags = Flags::parse()?;
-    let mut config = Config::default().with_drain(flags.drain);
+    let mut config = Config::default().with_drain(flags.drain).with_threads(flags.threads);
     if let Some([cert, key]) = &flags.tls {
         config = with_tls(config, cert, key)?;
     }
