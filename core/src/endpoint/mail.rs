@@ -41,6 +41,8 @@ pub(super) enum Input {
     },
     /// [`Output::Shed`] is done.
     Shed,
+    /// The answer to [`Output::Ask`].
+    Here,
 }
 
 impl Inputs {
@@ -114,6 +116,8 @@ pub(super) enum Output {
     Weigh,
     /// It is more, and the connection with most is here: that one does not read.
     Shed,
+    /// To be answered with what has come until then.
+    Ask,
 }
 
 impl Output {

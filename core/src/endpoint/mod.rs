@@ -38,6 +38,8 @@ mod run;
 mod sessions;
 mod shard;
 mod sharded;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::io::IoSlice;

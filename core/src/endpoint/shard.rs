@@ -165,6 +165,7 @@ impl Shard {
                     let heaviest = self.sessions.heaviest().map_or(0, |(_, queued)| queued);
                     self.inputs.entries.push_back(Input::Weight { queued: self.sessions.queued_by_living(), heaviest });
                 }
+                Output::Ask => self.inputs.entries.push_back(Input::Here),
                 Output::Shed => {
                     self.sessions.shed();
                     self.tell_slow();

@@ -55,6 +55,8 @@ pub struct Sharded<S = ()> {
     run: Run,
     slow_consumers: u64,
     overload: Overload,
+    /// How many shards have not answered yet.
+    asked: usize,
     secure: bool,
     /// Whether much has been said to one of the shards since it was last looked at.
     full: bool,
@@ -122,6 +124,7 @@ impl<S> Sharded<S> {
             run: Run::default(),
             slow_consumers: 0,
             overload: Overload::Not,
+            asked: 0,
             secure: config.tls.is_some(),
             full: false,
             now: Instant::ORIGIN,
@@ -202,6 +205,18 @@ impl<S> Sharded<S> {
         }
     }
 
+    /// Asks all shards for what has come: for a host that has slept and does not want to take peers for silent whose messages
+    /// nobody has read. See [`is_waiting`](Self::is_waiting).
+    pub fn ask(&mut self) {
+        self.asked = self.posts.len();
+        self.posts.iter_mut().for_each(|post| post.outputs.push(Output::Ask));
+    }
+
+    /// Whether some of the shards have not been heard of since they were asked.
+    pub const fn is_waiting(&self) -> bool {
+        self.asked > 0
+    }
+
     /// All shards are gone, and their connections with them.
     pub fn handle_end(&mut self, now: Instant, app: &mut S) {
         let conns: Vec<ConnId> = self.posts.iter().flat_map(Post::living).collect();
@@ -258,6 +273,18 @@ impl<S> Sharded<S> {
         Stats { hub: self.hub.stats(), slow_consumers: self.slow_consumers, ..Stats::default() }
     }
 
+    /// How many places a shard has, free ones too.
+    #[cfg(test)]
+    pub(super) fn places(&self, shard: usize) -> usize {
+        self.posts[shard].conns.len()
+    }
+
+    /// What the hub calls a connection.
+    #[cfg(test)]
+    pub(super) fn name(&self, shard: usize, conn: ConnId) -> Option<ConnId> {
+        self.posts[shard].get(conn)
+    }
+
     // --- inside ---
 
     fn handle_input(&mut self, app: &mut S, shard: usize, input: &Input, inputs: &Inputs) {
@@ -312,6 +339,7 @@ impl<S> Sharded<S> {
             }
             Input::Weight { queued, heaviest } => self.weigh(shard, *queued, *heaviest),
             Input::Shed => self.overload = Overload::Not,
+            Input::Here => self.asked = self.asked.saturating_sub(1),
         }
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Many<S> {
     /// The time of this turn.
     now: Instant,
     pub(crate) stage: Stage,
+    /// Whether something was done between turns that may have led to output.
+    acted: bool,
     /// Until when timers do not fire, since they are late.
     held_up: Option<Instant>,
     /// Those of this thread.
@@ -72,6 +74,7 @@ impl<S> Many<S> {
             clock,
             now: Instant::ORIGIN,
             stage: Stage::Running,
+            acted: false,
             held_up: None,
             stats: Stats::default(),
         };
@@ -85,6 +88,7 @@ impl<S> Many<S> {
     }
 
     pub(crate) fn act<T>(&mut self, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
+        self.acted = true;
         let now = self.now();
         let result = self.sharded.act(now, app, act);
         // A host that says much between two turns does so at the speed of the workers.

@@ -24,6 +24,7 @@ impl<S> Many<S> {
         if self.events.iter().any(|event| event.token() == LISTENER) {
             self.door.knock();
         }
+        self.acted = false;
         let gone = self.work(app).is_err();
         self.mind_the_end(app);
         self.stats.count_turn(self.now() - self.now);
@@ -57,7 +58,7 @@ impl<S> Many<S> {
             true => self.links.iter().any(|link| link.caught_up()),
             false => {
                 let waits = |index: usize| self.sharded.weight(index) > 0 || self.links[index].has_inputs();
-                self.door.is_ready() || self.inbox.has_more() || (0..self.links.len()).any(waits)
+                self.acted || self.door.is_ready() || self.inbox.has_more() || (0..self.links.len()).any(waits)
             }
         }
     }
@@ -169,12 +170,15 @@ impl<S> Many<S> {
     }
 
     /// Lets timers fire. When that comes late, the whole process may have slept, and peers may have sent something that workers
-    /// have not read yet: they get a moment for it, else all peers would be taken for silent.
+    /// have not read yet: they are asked for it, else all peers would be taken for silent.
     fn pass_time(&mut self, app: &mut S) {
         let Some(due) = self.sharded.poll_timeout().filter(|due| *due <= self.now) else { return };
         match self.held_up {
-            None if self.now - due > LATE => self.held_up = Some(self.now + GRACE),
-            Some(until) if self.now < until => {}
+            None if self.now - due > LATE => {
+                self.sharded.ask();
+                self.held_up = Some(self.now + GRACE);
+            }
+            Some(until) if self.now < until && self.sharded.is_waiting() => {}
             _ => {
                 self.held_up = None;
                 self.sharded.handle_timeout(self.now, app);
@@ -228,6 +232,7 @@ impl<S> Many<S> {
                 self.door.close(self.poll.registry());
                 self.sharded.act(now, app, |hub, app| hub.shutdown(now, app));
                 self.stage = Stage::Draining(now + self.config.drain);
+                self.acted = true;
             }
             Stage::Draining(_) => self.finish(app),
             Stage::Finished => {}
@@ -276,5 +281,5 @@ const ROUNDS: usize = 4;
 /// Timers that fire so late are held up once.
 const LATE: Duration = Duration::from_millis(200);
 
-/// For so long.
-const GRACE: Duration = Duration::from_millis(50);
+/// For no longer than this, if workers have not said by then what has come.
+const GRACE: Duration = Duration::from_secs(1);
