@@ -63,9 +63,10 @@ impl Frame {
     }
 
     /// Several frames as one piece, for sending only: as a message it is none.
-    pub(crate) fn concat(frames: &[Self]) -> Self {
-        let pieces: Vec<&[u8]> = frames.iter().map(Self::bytes).collect();
-        Self { bytes: pieces.concat().into(), header: 0, text: false, reserved: false }
+    pub(crate) fn concat(frames: &[Self], scratch: &mut Vec<u8>) -> Self {
+        scratch.clear();
+        frames.iter().for_each(|frame| scratch.extend_from_slice(frame.bytes()));
+        Self { bytes: (&**scratch).into(), header: 0, text: false, reserved: false }
     }
 
     /// The same with bytes of its own.

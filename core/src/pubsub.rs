@@ -110,6 +110,22 @@ struct Topic {
 struct List {
     conns: Vec<ConnId>,
     members: Vec<u32>,
+    audience: Audience,
+}
+
+/// The name of a list of connections as it is now: when the list changes it gets another, which no list has had. Two messages
+/// to one audience go to the same connections, and nobody has to compare thousands of them to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Audience(u64);
+
+impl Audience {
+    /// One that says nothing.
+    pub(crate) const UNKNOWN: Self = Self(0);
+
+    /// Whether both are known and the same.
+    pub(crate) fn is(self, other: Self) -> bool {
+        self != Self::UNKNOWN && self == other
+    }
 }
 
 /// The tables of topics and members.
@@ -122,6 +138,7 @@ pub(crate) struct Topics {
     index: HashMap<u64, u32, IdHash>,
     raw_index: HashMap<u64, u32, IdHash>,
     heads: Vec<u32>,
+    audiences: u64,
     max_topics: usize,
     max_members: usize,
     max_per_topic: usize,
@@ -137,6 +154,7 @@ impl Topics {
             index: HashMap::with_hasher(IdHash::new(random)),
             raw_index: HashMap::with_hasher(IdHash::new(random)),
             heads: Vec::new(),
+            audiences: 0,
             max_topics: capacity.topics,
             max_members: capacity.joins,
             max_per_topic: capacity.subscribers_per_topic,
@@ -228,6 +246,8 @@ impl Topics {
         entry.at = list.conns.len() as u32;
         list.conns.push(entry.conn);
         list.members.push(member);
+        self.audiences += 1;
+        list.audience = Audience(self.audiences);
     }
 
     /// From now on the member is not delivered to; it is still in the topic.
@@ -240,6 +260,8 @@ impl Topics {
         let list = &mut self.topics[entry.topic as usize].lists[entry.form.list()];
         list.conns.swap_remove(at as usize);
         list.members.swap_remove(at as usize);
+        self.audiences += 1;
+        list.audience = Audience(self.audiences);
         if let Some(&moved) = list.members.get(at as usize) {
             self.members[moved as usize].at = at;
         }
@@ -285,6 +307,11 @@ impl Topics {
     /// The subscribers of `topic` that want `form`.
     pub(crate) fn subscribers(&self, topic: u32, form: Form) -> &[ConnId] {
         &self.topics[topic as usize].lists[form.list()].conns
+    }
+
+    /// What they are called together, as long as they are the same.
+    pub(crate) fn audience(&self, topic: u32, form: Form) -> Audience {
+        self.topics[topic as usize].lists[form.list()].audience
     }
 
     /// Where `member` stands in its list of subscribers.

@@ -3,6 +3,9 @@
  *
  *     make -C ffi examples && target/ffi-examples/client --url ws://127.0.0.1:4000/socket --topic room:lobby
  *
+ * With a library that was built with TLS (make -C ffi examples FEATURES=server,client,deflate,tls) it talks to wss:// too, and trusts whom the system
+ * trusts, or by --ca whom a file names.
+ *
  * A line goes out as the event `new_msg` with `{"body": line}`, or as another event by --event. After the last line (Ctrl-D)
  * it waits a second for answers (not every event has one), says goodbye and ends: with 0 unless something was refused.
  */
@@ -140,10 +143,11 @@ int main(int argc, char **argv) {
         if (valued && !strcmp(argv[i], "--url")) config.url = argv[i + 1];
         else if (valued && !strcmp(argv[i], "--topic")) topic = argv[i + 1];
         else if (valued && !strcmp(argv[i], "--event")) talk.event = argv[i + 1];
+        else if (valued && !strcmp(argv[i], "--ca")) config.ca_file = argv[i + 1];
         else if (valued && !strcmp(argv[i], "--name")) name.value = chanson_str_of(argv[i + 1]);
         else {
             fprintf(stderr, "usage: client [--url ws://127.0.0.1:4000/socket] [--topic room:lobby] [--event new_msg]"
-                            " [--name you]\n");
+                            " [--name you] [--ca FILE: whom to trust, for wss://]\n");
             return 2;
         }
     }

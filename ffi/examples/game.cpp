@@ -32,7 +32,7 @@ using std::chrono::microseconds;
 constexpr auto TICK = std::chrono::duration_cast<clock_type::duration>(std::chrono::nanoseconds(1'000'000'000 / 60));
 constexpr int WIDTH = 1000, HEIGHT = 600;
 
-std::atomic<bool> stop_asked{false};
+std::atomic<int> stops_asked{0}; // the second one does not wait for players to say goodbye
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may set it");
 
 struct player {
@@ -144,19 +144,23 @@ unsigned long number(const char *text) {
 
 int main(int argc, char **argv) {
     unsigned long port = 4000, ticks = 0, report = 5;
+    const char *cert = nullptr, *key = nullptr;
     for (int i = 1; i < argc; i += 2) {
         const std::string_view flag = argv[i];
         const bool valued = i + 1 < argc;
         if (valued && flag == "--port") port = number(argv[i + 1]);
         else if (valued && flag == "--ticks") ticks = number(argv[i + 1]);
         else if (valued && flag == "--report") report = number(argv[i + 1]);
+        else if (valued && flag == "--tls-cert") cert = argv[i + 1];
+        else if (valued && flag == "--tls-key") key = argv[i + 1];
         else {
-            std::fprintf(stderr, "usage: game [--port 4000] [--ticks N: end after so many] [--report SECONDS]\n");
+            std::fprintf(stderr, "usage: game [--port 4000] [--ticks N: end after so many] [--report SECONDS]"
+                                 " [--tls-cert FILE --tls-key FILE]\n");
             return 2;
         }
     }
-    std::signal(SIGTERM, [](int) { stop_asked = true; });
-    std::signal(SIGINT, [](int) { stop_asked = true; });
+    std::signal(SIGTERM, [](int) { stops_asked++; });
+    std::signal(SIGINT, [](int) { stops_asked++; });
 
     game game;
     chanson::config config;
@@ -165,7 +169,19 @@ int main(int argc, char **argv) {
     };
     chanson::builder builder(config);
     builder.mount(chanson::mount("/socket").origins("*").serve(game.channel()));
-    auto bound = chanson::server::bind(builder, "127.0.0.1:" + std::to_string(port));
+    chanson_endpoint_config endpoint = chanson_endpoint_config_default();
+    chanson_server_config listening = chanson_server_config_default();
+    listening.endpoint = &endpoint;
+    auto acceptor = chanson::acceptor::make();
+    if (cert || key) {
+        const auto set = acceptor ? acceptor->set_files(cert ? cert : "", key ? key : "") : acceptor.error();
+        if (!set) {
+            std::fprintf(stderr, "game: TLS: %s\n", set.error().text.c_str());
+            return 1;
+        }
+        endpoint.acceptor = acceptor->get();
+    }
+    auto bound = chanson::server::bind(builder, "127.0.0.1:" + std::to_string(port), listening);
     if (!bound) {
         std::fprintf(stderr, "game: %s\n", bound.error().text.c_str());
         return 1;
@@ -176,7 +192,7 @@ int main(int argc, char **argv) {
 
     percentiles work("work of a tick"), late("late by");
     auto next = clock_type::now();
-    while (!stop_asked && (ticks == 0 || game.tick < ticks)) {
+    while (stops_asked == 0 && (ticks == 0 || game.tick < ticks)) {
         std::this_thread::sleep_until(next);
         const auto begun = clock_type::now();
         late.add(begun - next);
@@ -196,6 +212,9 @@ int main(int argc, char **argv) {
     late.print();
 
     server.shutdown().value();
-    while (!server.is_finished()) server.poll(chanson::milliseconds(100)).value();
+    while (!server.is_finished()) {
+        server.poll(chanson::milliseconds(100)).value();
+        if (stops_asked > 1) server.shutdown().value();
+    }
     return 0;
 }

@@ -214,8 +214,20 @@ static void serve(const struct options *options, struct due *due) {
     }
 }
 
+/* Who the server is, with TLS. */
+static chanson_acceptor *acceptor_of(const struct options *options) {
+    if (!options->tls_cert && !options->tls_key) return NULL;
+    chanson_acceptor *acceptor;
+    chanson_identity identity = {.chain_file = options->tls_cert, .key_file = options->tls_key};
+    chanson_code code = chanson_acceptor_new(&acceptor);
+    if (code == CHANSON_OK) code = chanson_acceptor_set(acceptor, &identity, 1);
+    if (code == CHANSON_OK) return acceptor;
+    fprintf(stderr, "rooms: TLS: %s: %s\n", chanson_code_text(code), chanson_acceptor_error(acceptor));
+    exit(1);
+}
+
 int main(int argc, char **argv) {
-    struct options options = {"127.0.0.1", "any", 4000, 20000, 60000, 2000};
+    struct options options = {"127.0.0.1", "any", 4000, 20000, 60000, 2000, NULL, NULL};
     for (int i = 1; i < argc; i += 2) {
         const char *flag = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (value && strcmp(flag, "--port") == 0) options.port = (uint16_t)atoi(value);
@@ -224,9 +236,11 @@ int main(int argc, char **argv) {
         else if (value && strcmp(flag, "--heartbeat-timeout-ms") == 0) options.heartbeat_timeout_ms = strtoul(value, NULL, 10);
         else if (value && strcmp(flag, "--drain-ms") == 0) options.drain_ms = strtoul(value, NULL, 10);
         else if (value && strcmp(flag, "--origin") == 0) options.origin = value;
+        else if (value && strcmp(flag, "--tls-cert") == 0) options.tls_cert = value;
+        else if (value && strcmp(flag, "--tls-key") == 0) options.tls_key = value;
         else {
             fprintf(stderr, "flags: --port N --host ADDR --connections N --heartbeat-timeout-ms N --origin any|same|URL "
-                            "--drain-ms N\n");
+                            "--drain-ms N --tls-cert FILE --tls-key FILE\n");
             return 2;
         }
     }
@@ -246,12 +260,15 @@ int main(int argc, char **argv) {
 
     struct due due = {0};
     chanson_builder *builder = rooms_builder(&options, &due);
-    chanson_code code = chanson_endpoint_new(builder, NULL, &endpoint);
+    chanson_endpoint_config config = chanson_endpoint_config_default();
+    config.acceptor = acceptor_of(&options);
+    chanson_code code = chanson_endpoint_new(builder, &config, &endpoint);
     if (code != CHANSON_OK) {
         fprintf(stderr, "rooms: %s: %s\n", chanson_code_text(code), chanson_builder_error(builder));
         return 1;
     }
     chanson_builder_free(builder);
+    chanson_acceptor_free(config.acceptor);
     grow();
     fds[SIGNALS] = (struct pollfd){.fd = signal_pipe[0], .events = POLLIN};
     fds[LISTENER] = (struct pollfd){.fd = listen_on(&options), .events = POLLIN};

@@ -10,6 +10,7 @@ struct options {
     uint16_t port;
     size_t connections;
     uint64_t heartbeat_timeout_ms, drain_ms;
+    const char *tls_cert, *tls_key; /* files in PEM, or NULL */
 };
 
 /* Answers that are due later, earliest first. */

@@ -946,6 +946,12 @@ typedef struct chanson_stats {
     uint64_t busy_us;
     // Server: how long the longest of them took, in microseconds.
     uint64_t longest_turn_us;
+    // Endpoint: connections in their TLS handshake now.
+    size_t tls_handshaking;
+    // Endpoint: TLS handshakes done.
+    uint64_t tls_handshakes;
+    // Endpoint: connections that ended in their TLS handshake, whoever ended them: no trust, no TLS, too slow.
+    uint64_t tls_failures;
 } chanson_stats;
 
 // How a server treats its sockets. Begin with `chanson_server_config_default`.

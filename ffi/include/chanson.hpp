@@ -1130,6 +1130,41 @@ private:
     chanson_session raw_;
 };
 
+// Who servers with TLS are: its `get()` goes into the configuration of endpoints and servers, which go on without it. To be kept by
+// those who show other certificates later, without a restart.
+class acceptor {
+public:
+    // One that is nobody yet. CHANSON_ERR_NOT_ALLOWED where the library was built without TLS.
+    [[nodiscard]] static result<acceptor> make() {
+        chanson_acceptor *raw = nullptr;
+        const chanson_code code = chanson_acceptor_new(&raw);
+        if (code != CHANSON_OK) return refusal{code, chanson_code_text(code)};
+        return acceptor(raw);
+    }
+
+    // Shows the first of these that is for the host that a client looks for, or else the first.
+    result<void> set(const std::vector<chanson_identity> &identities) {
+        return checked(chanson_acceptor_set(raw_.get(), identities.data(), identities.size()));
+    }
+    // Shows this chain and its key, from files in PEM.
+    result<void> set_files(const std::string &chain, const std::string &key) {
+        return set({chanson_identity{chain.c_str(), key.c_str(), {nullptr, 0}, {nullptr, 0}}});
+    }
+    // Shows this chain and its key, in PEM.
+    result<void> set_pem(std::string_view chain, std::string_view key) {
+        return set({chanson_identity{nullptr, nullptr, detail::str(chain), detail::str(key)}});
+    }
+    [[nodiscard]] chanson_acceptor *get() const noexcept { return raw_.get(); }
+
+private:
+    explicit acceptor(chanson_acceptor *raw) noexcept : raw_(raw, nullptr) {}
+    result<void> checked(chanson_code code) const {
+        return detail::checked(code, code == CHANSON_OK ? "" : chanson_acceptor_error(raw_.get()));
+    }
+
+    detail::owned<chanson_acceptor, &chanson_acceptor_free> raw_;
+};
+
 // A hub and the sessions of its connections: bytes in, bytes out.
 class endpoint {
 public:

@@ -103,6 +103,12 @@ pub struct chanson_stats {
     pub busy_us: u64,
     /// Server: how long the longest of them took, in microseconds.
     pub longest_turn_us: u64,
+    /// Endpoint: connections in their TLS handshake now.
+    pub tls_handshaking: usize,
+    /// Endpoint: TLS handshakes done.
+    pub tls_handshakes: u64,
+    /// Endpoint: connections that ended in their TLS handshake, whoever ended them: no trust, no TLS, too slow.
+    pub tls_failures: u64,
 }
 
 /// Counters and gauges of a hub, also of one that is lent, into `*stats`, whose `size` is set. `CHANSON_ERR_ARGUMENT` when it
@@ -179,6 +185,9 @@ fn of_endpoint(endpoint: endpoint::Stats) -> chanson_stats {
         most_queued_bytes_of_one: endpoint.most_queued_bytes_of_one,
         compressions: endpoint.compressions,
         bytes_saved: endpoint.bytes_saved,
+        tls_handshaking: endpoint.tls_handshaking,
+        tls_handshakes: endpoint.tls_handshakes,
+        tls_failures: endpoint.tls_failures,
         ..of_hub(endpoint.hub)
     }
 }

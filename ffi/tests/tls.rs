@@ -96,7 +96,44 @@ mod with {
                 assert_eq!(seen[0], expected);
                 chanson_client_free(client);
             }
+            let mut stats = chanson_stats { size: size_of::<chanson_stats>(), ..Default::default() };
+            let end = Instant::now() + Duration::from_secs(60);
+            while (stats.tls_handshaking, stats.tls_handshakes, stats.tls_failures) != (0, 1, 1) {
+                assert!(Instant::now() < end, "{stats:?}");
+                assert_eq!(chanson_server_poll(server, 1), OK);
+                assert_eq!(chanson_hub_stats(chanson_server_hub(server), &mut stats), OK);
+            }
             chanson_server_free(server);
+        }
+    }
+
+    #[test]
+    fn identities_come_from_files_too_and_may_change() {
+        let (first, second) = (pem(), pem());
+        let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let files = [&first.chain, &first.key].map(|text| {
+            let file = folder.join(if text.contains("PRIVATE") { "key.pem" } else { "chain.pem" });
+            std::fs::write(&file, text).expect("a file is written");
+            CString::new(file.to_str().expect("UTF-8")).expect("no NUL")
+        });
+        unsafe {
+            let mut acceptor = null_mut();
+            assert_eq!(chanson_acceptor_new(&mut acceptor), OK);
+            let both = [
+                chanson_identity {
+                    chain_file: files[0].as_ptr(),
+                    key_file: files[1].as_ptr(),
+                    ..identity("not looked at", "where there is a file")
+                },
+                identity(&second.chain, &second.key),
+            ];
+            assert_eq!(chanson_acceptor_set(acceptor, both.as_ptr(), 2), OK);
+            // The files are read once.
+            std::fs::remove_dir_all(&folder).expect("the folder goes");
+            assert_eq!(chanson_acceptor_set(acceptor, both.as_ptr(), 1), CHANSON_ERR_IO);
+            assert_eq!(chanson_acceptor_set(acceptor, &both[1], 1), OK);
+            chanson_acceptor_free(acceptor);
         }
     }
 

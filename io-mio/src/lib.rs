@@ -68,7 +68,8 @@
 //! The other end is here as well: [`Clients`] is many clients of channels servers on one loop.
 //!
 //! The program `covenant-sidekick` is this driver with the core's `covenant::sidekick` on it; it alone needs the feature
-//! `covenant`, which is on by default. The feature `deflate`, off by default, is for compression: see `Mount::deflate`.
+//! `covenant`, which is on by default. Off by default are the features `deflate`, for compression (see `Mount::deflate`), and
+//! `tls` (see `Config::with_tls`; `wss://` for clients).
 #![deny(missing_docs)]
 #![warn(missing_debug_implementations)]
 #![forbid(unsafe_code)]

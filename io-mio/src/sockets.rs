@@ -179,25 +179,21 @@ impl<I> Socket<I> {
         }
     }
 
-    /// Writes once, and says how much the socket took; `blocked` says whether it takes no more for now.
+    /// Writes once; says how much the socket took. `blocked` says whether it takes no more for now, and then it is not asked.
     ///
     /// # Errors
-    /// The socket has failed.
+    /// `WouldBlock`, `Interrupted`, or the socket has failed.
     pub(crate) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.blocked {
+            return Err(ErrorKind::WouldBlock.into());
+        }
         // One slice is the rule where many are told one thing each, and `send` costs less than `writev` does.
         let written = match slices {
             [one] => self.stream.write(one),
             slices => sys::write_vectored(&self.stream, slices),
         };
-        match written {
-            Ok(0) => Err(ErrorKind::WriteZero.into()),
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.blocked = true;
-                Ok(0)
-            }
-            result => result,
-        }
+        self.blocked = written.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        written
     }
 }
 

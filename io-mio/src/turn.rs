@@ -1,6 +1,6 @@
 //! One turn of a single thread: wait, accept, read, commands, time, write.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
@@ -192,27 +192,18 @@ impl<S> Single<S> {
     /// Writes for as long as there is something and the socket takes it: mostly one call.
     fn write(&mut self, id: ConnId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
-        loop {
-            if self.endpoint.is_finished(id) {
-                return self.dead.push(id);
-            }
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = if socket.blocked { 0 } else { self.endpoint.pending(id, &mut slices) };
-            if count == 0 {
-                break;
-            }
-            match socket.write(&slices[..count]) {
-                Ok(0) => {}
-                Ok(sent) => self.endpoint.advance(self.now, id, sent),
-                Err(_) => return self.dead.push(id),
-            }
+        let Ok(next) = self.endpoint.transmit(self.now, id, |slices| socket.write(slices)) else {
+            return self.dead.push(id);
+        };
+        if next.finished {
+            return self.dead.push(id);
         }
-        if !socket.shut && self.endpoint.is_done_sending(id) {
+        if next.done_sending && !socket.shut {
             socket.shut = true;
             // If it fails the socket has failed, and reading says so.
             drop(socket.stream.shutdown(Shutdown::Write));
         }
-        if socket.readable && self.endpoint.wants_bytes(id) {
+        if next.wants_bytes && socket.readable {
             self.sockets.queue(id);
         }
     }
@@ -251,9 +242,6 @@ impl<S> Single<S> {
         self.inbox.set_stats(self.stats());
     }
 }
-
-/// Slices handed to the system at a time.
-pub(crate) const SLICES: usize = 64;
 
 /// With so many bytes taken in, what came of them goes out before more is read.
 const FLUSH_AFTER: usize = 256 << 10;

@@ -84,7 +84,8 @@
 //! A client is the same turned round: one thread turns and has the connection, one connects and reads, one writes. What
 //! the application asks for is asked of the state machine at once, under a lock that nobody holds for long.
 //!
-//! The feature `deflate`, off by default, is for compression: see `Mount::deflate`.
+//! Off by default are the features `deflate`, for compression (see `Mount::deflate`), and `tls` (see `Config::with_tls`; `wss://`
+//! for clients).
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
@@ -96,6 +97,7 @@ mod door;
 #[cfg(feature = "covenant")]
 pub mod http;
 mod server;
+mod sync;
 mod sys;
 mod threads;
 mod turn;

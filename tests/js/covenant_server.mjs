@@ -1,6 +1,6 @@
 // The published Covenant server with the contract of the covenant_server example, and its flags:
 // bun covenant_server.mjs --port PORT --sidekick-url URL --sidekick-secret SECRET --server-secret SECRET
-// (It asks nobody for the last one.) Prints `listening on 127.0.0.1:PORT`.
+// (It asks nobody for the last one.) With --tls-cert FILE --tls-key FILE it is at https://. Prints `listening on 127.0.0.1:PORT`.
 
 import { CovenantServer } from "@covenant-rpc/server";
 import { httpServerToSidekick } from "@covenant-rpc/server/interfaces/http";
@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { covenant } from "./covenant_contract.mjs";
 
 const option = { type: "string" };
-const options = { port: option, "sidekick-url": option, "sidekick-secret": option, "server-secret": option };
+const options = { "tls-cert": option, "tls-key": option, port: option, "sidekick-url": option, "sidekick-secret": option, "server-secret": option };
 const { values: flags } = parseArgs({ options });
 
 const server = new CovenantServer(covenant, {
@@ -91,5 +91,7 @@ server.defineProcedure("failing", {
 
 server.assertAllDefined();
 
-const listening = Bun.serve({ hostname: "127.0.0.1", port: Number(flags.port), fetch: (request) => server.handle(request) });
+const tls = flags["tls-cert"] && { cert: Bun.file(flags["tls-cert"]), key: Bun.file(flags["tls-key"]) };
+const fetch = (request) => server.handle(request);
+const listening = Bun.serve({ hostname: "127.0.0.1", port: Number(flags.port), tls, fetch });
 console.log(`listening on 127.0.0.1:${listening.port}`);

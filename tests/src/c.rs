@@ -79,13 +79,32 @@ pub fn sources(folder: &Path) -> Vec<PathBuf> {
 /// When it cannot be built.
 pub fn program(name: &str, sources: &[PathBuf], flags: &[&str]) -> Option<PathBuf> {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    linked(name, sources, flags, LIBRARY.get_or_init(c_library))
+}
+
+/// An example with TLS. `None` when there is no compiler.
+///
+/// # Panics
+/// When there is no such example, or it cannot be built.
+#[cfg(feature = "tls")]
+pub fn tls_example(name: &str) -> Option<PathBuf> {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    let library = LIBRARY.get_or_init(crate::tools::tls_c_library);
+    let (_, sources) = examples().into_iter().find(|(example, _)| example == name).expect("such an example");
+    linked(&format!("{name}-tls"), &sources, &["-O2"], library)
+}
+
+fn linked(name: &str, sources: &[PathBuf], flags: &[&str], library: &Path) -> Option<PathBuf> {
     let language = Language::of(&sources[0]);
     let compiler = *language.compilers().first()?;
     let program = folder(&format!("c-programs/{}", std::process::id())).join(name);
     let mut command = Command::new(compiler);
     command.args(language.strict()).arg("-g").args(flags).args(includes()).args(sources);
-    command.arg(LIBRARY.get_or_init(c_library)).args(NATIVE).arg("-o").arg(&program);
+    // Several tests may want it at once: each replaces it as a whole.
+    let built = program.with_extension(format!("{:?}", std::thread::current().id()));
+    command.arg(library).args(NATIVE).arg("-o").arg(&built);
     succeed(&mut command);
+    fs::rename(&built, &program).expect("it is in the same folder");
     Some(program)
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use chanson_core::tls::{Acceptor, Connector, Identity};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::tools::{Rooms, target};
@@ -99,14 +99,23 @@ impl Authority {
         Rooms::start_binary(binary, &["--tls-cert", &cert, "--tls-key", &cert])
     }
 
-    /// A way to a server of its.
+    /// A way to a server of its, which is `localhost`.
     pub fn transport(&self, server: SocketAddr) -> Tls {
+        self.transport_to("localhost", server)
+    }
+
+    /// A way to a server of its that is called so.
+    ///
+    /// # Panics
+    /// When that is no name.
+    pub fn transport_to(&self, name: &str, server: SocketAddr) -> Tls {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from(self.issuer.der().to_vec())).expect("a certificate");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = config.expect("versions").with_root_certificates(roots).with_no_client_auth();
-        Tls { server, config: Arc::new(config), start: Instant::now() }
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        Tls { server, name, config: Arc::new(config), start: Instant::now() }
     }
 }
 
@@ -129,6 +138,7 @@ pub fn identity(pem: &str) -> Identity {
 #[derive(Debug)]
 pub struct Tls {
     server: SocketAddr,
+    name: ServerName<'static>,
     config: Arc<ClientConfig>,
     start: Instant,
 }
@@ -188,8 +198,7 @@ impl Transport for Tls {
         let stream = TcpStream::connect_timeout(&self.server, Duration::from_secs(10)).expect("the server listens");
         stream.set_nodelay(true).expect("TCP_NODELAY");
         stream.set_write_timeout(Some(Duration::from_secs(10))).expect("10 s is a timeout");
-        let name = "localhost".try_into().expect("a name");
-        let mut tls = ClientConnection::new(Arc::clone(&self.config), name).expect("a connection");
+        let mut tls = ClientConnection::new(Arc::clone(&self.config), self.name.clone()).expect("a connection");
         tls.set_buffer_limit(None);
         let shared = Arc::new(Shared { stream, tls: Mutex::new(tls) });
         let (sender, received) = channel();

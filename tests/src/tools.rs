@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -221,10 +222,33 @@ pub fn c_example(name: &str) -> Option<PathBuf> {
 /// # Panics
 /// When it cannot be built.
 pub fn c_library() -> PathBuf {
-    let built = build(&["-p", "chanson-ffi", "--lib"]);
+    static_library(&[])
+}
+
+/// The same with the feature `tls`, beside the one that has none.
+///
+/// # Panics
+/// When it cannot be built.
+#[cfg(feature = "tls")]
+pub fn tls_c_library() -> PathBuf {
+    let library = static_library(&["--features", "chanson-ffi/tls"]);
+    let kept = library.with_file_name("libchanson-tls.a");
+    keep(&library, &kept);
+    kept
+}
+
+fn static_library(features: &[&str]) -> PathBuf {
+    let built = build(&[&["-p", "chanson-ffi", "--lib"], features].concat());
     let mut files = built.iter().flat_map(|artifact| &artifact.filenames);
     let library = files.rfind(|file| file.extension().is_some_and(|extension| extension == "a"));
     library.expect("a static library is built").clone()
+}
+
+/// Copies a file as a whole, whoever else does the same.
+#[cfg(feature = "tls")]
+fn keep(file: &Path, kept: &Path) {
+    let fresh = kept.with_extension(std::process::id().to_string());
+    std::fs::copy(file, &fresh).and_then(|_| std::fs::rename(&fresh, kept)).expect("it is copied");
 }
 
 /// Builds an example of a package of this workspace, with the profile and into the folder of the running test.
@@ -241,14 +265,27 @@ pub fn example(package: &str, name: &str) -> PathBuf {
 /// When it cannot be built.
 #[cfg(feature = "tls")]
 pub fn tls_example(package: &str, name: &str) -> PathBuf {
+    tls_program(package, "--example", name)
+}
+
+/// The same with a program of a package.
+///
+/// # Panics
+/// When it cannot be built.
+#[cfg(feature = "tls")]
+pub fn tls_binary(package: &str, name: &str) -> PathBuf {
+    tls_program(package, "--bin", name)
+}
+
+#[cfg(feature = "tls")]
+fn tls_program(package: &str, kind: &str, name: &str) -> PathBuf {
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let build = || {
         let feature = format!("{package}/tls");
-        let program = executable(&["-p", package, "--example", name, "--features", &feature], name);
+        let program = executable(&["-p", package, kind, name, "--features", &feature], name);
         let kept = program.with_file_name(format!("{name}-tls{}", env::consts::EXE_SUFFIX));
-        let fresh = kept.with_extension(std::process::id().to_string());
-        std::fs::copy(&program, &fresh).and_then(|_| std::fs::rename(&fresh, &kept)).expect("it is copied");
+        keep(&program, &kept);
         kept
     };
     built.entry(format!("{package}/{name}")).or_insert_with(build).clone()
@@ -277,13 +314,18 @@ fn executable(what: &[&str], name: &str) -> PathBuf {
 fn build(what: &[&str]) -> Vec<Artifact> {
     let exe = env::current_exe().expect("a test has a path");
     let target = target();
-    let profile = exe.strip_prefix(&target).expect("an ancestor").components().next().expect("a profile's folder");
-    let profile = match profile.as_os_str().to_str() {
-        Some("debug") | None => "dev",
-        Some(profile) => profile,
+    // `PROFILE/deps/TEST`, behind a triple when the tests were built for one by name.
+    let inside = exe.strip_prefix(&target).expect("an ancestor");
+    let folders: Vec<&str> = inside.parent().into_iter().flat_map(Path::iter).filter_map(OsStr::to_str).collect();
+    let (triple, profile) = match folders[..] {
+        [triple, profile, "deps", ..] => (Some(triple), profile),
+        [profile, ..] => (None, profile),
+        [] => (None, "debug"),
     };
+    let profile = if profile == "debug" { "dev" } else { profile };
     let mut cargo = Command::new(env!("CARGO"));
     cargo.arg("build").args(what).args(["--profile", profile, "--message-format=json"]);
+    cargo.args(triple.iter().flat_map(|triple| ["--target", triple]));
     cargo.arg("--target-dir").arg(&target).current_dir(workspace()).stderr(Stdio::piped());
     let built = cargo.output().expect("cargo runs");
     assert!(built.status.success(), "cargo cannot build {what:?}:\n{}", String::from_utf8_lossy(&built.stderr));

@@ -80,7 +80,7 @@ pub struct Capacity {
     pub queued_bytes: usize,
     /// Length of a message from the server in bytes. 8 MiB.
     pub message_bytes: usize,
-    /// Memory of one channel's presences, about. 4 MiB.
+    /// Memory of one channel's presences, about; up to four times as much may wait to be told. 4 MiB.
     pub presence_bytes: usize,
 }
 

@@ -201,7 +201,9 @@ pub enum Event {
         /// Where.
         channel: ChannelId,
     },
-    /// The presences are more than `Capacity::presence_bytes`: the list is empty and is not kept until the next join.
+    /// The presences are more than `Capacity::presence_bytes`, or what is to be told of them is much more than that, since the
+    /// same keys change over and over and nobody asks for [events](super::Client::poll_event): the list is empty and is not kept
+    /// until the next join.
     PresenceOverflow {
         /// Where.
         channel: ChannelId,

@@ -120,6 +120,8 @@ pub struct Client {
     pushes: Pushes,
     timers: Timers<Due>,
     events: VecDeque<Event>,
+    /// What copies of presences in `events` need, about.
+    told_presences: usize,
     stats: Stats,
     now: Instant,
     /// The last ref that was used: one counter for joins, leaves, pushes and heartbeats.
@@ -154,6 +156,7 @@ impl Client {
             pushes: Pushes::default(),
             timers: Timers::default(),
             events: VecDeque::new(),
+            told_presences: 0,
             stats: Stats::default(),
             now: Instant::ORIGIN,
             refs: 0,
@@ -234,7 +237,9 @@ impl Client {
 
     /// What happened, one event after the other. Drain until `None`.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front()?;
+        self.told_presences -= receive::told_presences(&event);
+        Some(event)
     }
 
     /// Bytes to send: fills as many slices as there are, in order, and says how many.

@@ -43,10 +43,17 @@ impl Presence {
         member(self.object.as_ref()?, name).map(Json::trusted)
     }
 
-    fn parse(text: &str) -> Self {
-        let metas = elements(member(text, "metas").unwrap_or_default()).map(Meta::new).collect();
+    /// At the cost of `left`, which it reduces.
+    fn parse(text: &str, left: &mut usize) -> Result<Self, Overflow> {
+        let mut pay = |cost| left.checked_sub(cost).map(|rest| *left = rest).ok_or(Overflow);
+        pay(OVERHEAD)?;
+        let mut metas = Vec::new();
+        for meta in elements(member(text, "metas").unwrap_or_default()) {
+            pay(OVERHEAD + meta.len())?;
+            metas.push(Meta::new(meta));
+        }
         let more = members(text).any(|(name, _)| name != "metas");
-        Self { metas, object: more.then(|| text.into()) }
+        Ok(Self { metas, object: more.then(|| text.into()) })
     }
 
     /// Without the metas that `other` has.
@@ -54,6 +61,11 @@ impl Presence {
         let gone: BTreeSet<_> = other.metas.iter().map(Meta::phx_ref).collect();
         let metas = self.metas.iter().filter(|meta| !gone.contains(&meta.phx_ref())).cloned().collect();
         Self { metas, object: self.object.clone() }
+    }
+
+    /// Memory of a copy, about: the texts are shared.
+    pub(super) fn copied(&self) -> usize {
+        size_of::<Self>() + self.metas.len() * size_of::<Meta>()
     }
 
     /// Memory, about.
@@ -85,7 +97,17 @@ pub(super) enum Change {
     Leave { key: Arc<str>, current: Presence, left: Presence },
 }
 
-/// The presences of a channel do not fit in their bound.
+impl Change {
+    /// What telling it costs, about.
+    pub(super) fn cost(&self) -> usize {
+        match self {
+            Self::Join { current, new, .. } => current.as_ref().map_or(0, Presence::copied) + new.copied(),
+            Self::Leave { current, left, .. } => current.copied() + left.copied(),
+        }
+    }
+}
+
+/// The presences of a channel do not fit in their bound, or what is to be told of them does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Overflow;
 
@@ -131,15 +153,28 @@ impl Roster {
 
     /// The `presence_state` of a join.
     pub(super) fn state(&mut self, text: &str) -> Result<Vec<Change>, Overflow> {
-        let mut changes = Vec::new();
-        let (joins, leaves) = self.list.compare(keyed(text));
+        let phase = std::mem::replace(&mut self.phase, Phase::Synced);
+        let changes = self.try_state(text, phase);
+        self.bounded(changes, 0)
+    }
+
+    /// A key's metas are copied with each change of it, so many small diffs make much to tell.
+    fn try_state(&mut self, text: &str, before: Phase) -> Result<Vec<Change>, Overflow> {
+        let (mut changes, max) = (Vec::new(), self.max_told());
+        let (joins, leaves) = self.list.compare(keyed(text, self.max_bytes)?);
         self.list.apply(joins, leaves, &mut changes);
-        if let Phase::Waiting { diffs, .. } = std::mem::replace(&mut self.phase, Phase::Synced) {
+        let (mut told, mut counted) = (0, 0);
+        if let Phase::Waiting { diffs, .. } = before {
             for diff in diffs {
-                self.list.apply_diff(&diff, &mut changes);
+                self.list.apply_diff(&diff, self.max_bytes, &mut changes)?;
+                told += changes[counted..].iter().map(Change::cost).sum::<usize>();
+                counted = changes.len();
+                if told > max {
+                    return Err(Overflow);
+                }
             }
         }
-        self.within_bounds(0).map(|()| changes)
+        Ok(changes)
     }
 
     /// A `presence_diff`; `None` if it waits for the state.
@@ -151,21 +186,33 @@ impl Roster {
                 diffs.push(text.into());
                 Some(*bytes)
             }
-            _ => {
-                self.list.apply_diff(text, &mut changes);
-                None
-            }
+            _ => None,
         };
-        self.within_bounds(waiting.unwrap_or(0)).map(|()| waiting.is_none().then_some(changes))
+        let applied = match waiting {
+            Some(_) => Ok(()),
+            None => self.list.apply_diff(text, self.max_bytes, &mut changes),
+        };
+        let changes = applied.map(|()| waiting.is_none().then_some(changes));
+        self.bounded(changes, waiting.unwrap_or(0))
     }
 
-    fn within_bounds(&mut self, waiting: usize) -> Result<(), Overflow> {
-        if self.list.bytes + waiting <= self.max_bytes {
-            return Ok(());
-        }
+    /// How much may wait to be told, in bytes.
+    pub(super) const fn max_told(&self) -> usize {
+        self.max_bytes.saturating_mul(COPIES)
+    }
+
+    /// The list is not kept until the next join.
+    pub(super) fn give_up(&mut self) -> Overflow {
         self.list = List::default();
         self.phase = Phase::Overflown;
-        Err(Overflow)
+        Overflow
+    }
+
+    fn bounded<T>(&mut self, result: Result<T, Overflow>, waiting: usize) -> Result<T, Overflow> {
+        match result {
+            Ok(value) if self.list.bytes + waiting <= self.max_bytes => Ok(value),
+            _ => Err(self.give_up()),
+        }
     }
 }
 
@@ -230,9 +277,10 @@ impl List {
         (joins, leaves)
     }
 
-    fn apply_diff(&mut self, text: &str, changes: &mut Vec<Change>) {
-        let part = |name| keyed(member(text, name).unwrap_or_default());
-        self.apply(part("joins"), part("leaves"), changes);
+    fn apply_diff(&mut self, text: &str, max: usize, changes: &mut Vec<Change>) -> Result<(), Overflow> {
+        let part = |name| keyed(member(text, name).unwrap_or_default(), max);
+        self.apply(part("joins")?, part("leaves")?, changes);
+        Ok(())
     }
 
     fn apply(&mut self, joins: Keyed, leaves: Keyed, changes: &mut Vec<Change>) {
@@ -258,13 +306,15 @@ impl List {
     }
 }
 
-/// The presences of an object by key; of one key twice the last counts, in the place of the first.
-fn keyed(text: &str) -> Keyed {
+/// The presences of an object by key; of one key twice the last counts, in the place of the first. No more are read than cost
+/// `max`.
+fn keyed(text: &str, max: usize) -> Result<Keyed, Overflow> {
+    let mut left = max;
     let mut places: BTreeMap<Arc<str>, usize> = BTreeMap::new();
     let mut list = Keyed::new();
     for (key, value) in members(text) {
         let key: Arc<str> = key.into();
-        let presence = Presence::parse(value);
+        let presence = Presence::parse(value, &mut left)?;
         match places.get(&key) {
             Some(place) => list[*place].1 = presence,
             None => {
@@ -273,8 +323,11 @@ fn keyed(text: &str) -> Keyed {
             }
         }
     }
-    list
+    Ok(list)
 }
+
+/// How many times the bound of the presences what is told of them may need: each change has copies of what is there.
+const COPIES: usize = 4;
 
 /// What an entry costs besides its text, about.
 const OVERHEAD: usize = 64;
@@ -360,6 +413,37 @@ mod tests {
         let (_, presence) = roster.iter().next().unwrap();
         assert_eq!(presence.member("user").unwrap().as_str(), r#"{"name":"Ann"}"#);
         assert_eq!((presence.metas().len(), presence.member("nope")), (1, None));
+    }
+
+    #[test]
+    fn copies_for_many_small_diffs_are_bounded() {
+        let mut roster = Roster::new(100_000);
+        let all = (0..1000).map_while(|n| roster.diff(&diff(&format!("ann {n}"), "")).ok()).count();
+        assert!(all > 300, "{all} diffs wait");
+        roster.restart();
+        for n in 0..all {
+            roster.diff(&diff(&format!("ann {n}"), "")).unwrap();
+        }
+        assert_eq!(roster.state("{}"), Err(Overflow), "each of them is a copy of all before");
+        assert!(roster.is_overflown());
+        roster.restart();
+        for n in 0..all / 2 {
+            roster.diff(&diff(&format!("ann{n} 1"), "")).unwrap();
+        }
+        assert_eq!(roster.state("{}").unwrap().len(), all / 2, "of others they are not");
+    }
+
+    #[test]
+    fn a_message_with_more_than_there_may_be_is_not_read_to_its_end() {
+        let mut roster = Roster::new(1000);
+        let many = format!(r#"{{"ann":{{"metas":[{}{{}}]}}}}"#, "{},".repeat(1_000_000));
+        assert_eq!(keyed(&many, 1000), Err(Overflow));
+        assert!(roster.diff(&many).is_err(), "it is too long to wait");
+        roster.restart();
+        assert_eq!(roster.state(&many), Err(Overflow));
+        roster.restart();
+        roster.state("{}").unwrap();
+        assert_eq!(roster.diff(&format!(r#"{{"joins":{many}}}"#)), Err(Overflow));
     }
 
     #[test]

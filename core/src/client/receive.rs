@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::object::members;
-use super::presence::{Change, Overflow};
+use super::presence::{Change, Overflow, Presence};
 use super::{Cause, ChannelId, Client, Closing, Event, State};
 use crate::json;
 use crate::payload::{Json, Payload};
@@ -109,6 +109,15 @@ impl Client {
             "presence_state" => roster.state(text).map(Some),
             _ => roster.diff(text),
         };
+        // What waits to be told counts too: many messages may come at once.
+        let changes = changes.and_then(|changes| {
+            let told = changes.iter().flatten().map(Change::cost).sum::<usize>();
+            match self.told_presences.saturating_add(told) <= roster.max_told() || self.told_presences == 0 {
+                true => self.told_presences += told,
+                false => return Err(roster.give_up()),
+            }
+            Ok(changes)
+        });
         match changes {
             Ok(Some(changes)) => {
                 self.events.extend(changes.into_iter().map(|change| presence_event(id, change)));
@@ -117,6 +126,15 @@ impl Client {
             Ok(None) => {}
             Err(Overflow) => self.events.push_back(Event::PresenceOverflow { channel: id }),
         }
+    }
+}
+
+/// What the copies of presences in an event need, about.
+pub(super) fn told_presences(event: &Event) -> usize {
+    match event {
+        Event::PresenceJoin { current, new, .. } => current.as_ref().map_or(0, Presence::copied) + new.copied(),
+        Event::PresenceLeave { current, left, .. } => current.copied() + left.copied(),
+        _ => 0,
     }
 }
 

@@ -42,7 +42,7 @@ mod sharded;
 mod tests;
 
 use std::fmt;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 
 pub use self::mail::{Inputs, Outputs};
@@ -200,6 +200,20 @@ impl Stats {
     }
 }
 
+/// What to do with a connection behind [`Endpoint::transmit`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Next {
+    /// The transport takes no more for now: send again when it does.
+    pub blocked: bool,
+    /// See [`Endpoint::is_finished`].
+    pub finished: bool,
+    /// See [`Endpoint::is_done_sending`].
+    pub done_sending: bool,
+    /// See [`Endpoint::wants_bytes`].
+    pub wants_bytes: bool,
+}
+
 /// A hub and its sessions, by connection.
 pub struct Endpoint<S = ()> {
     hub: Hub<S>,
@@ -343,6 +357,36 @@ impl<S> Endpoint<S> {
         self.sessions.advance(conn, sent);
     }
 
+    /// Sends what a connection has pending by `send`, which does with slices what `Write::write_vectored` does, and says what
+    /// is to be done then. In place of [`pending`](Self::pending), [`advance`](Self::advance) and the questions below, for a
+    /// transport that is at hand: the connection is looked up once.
+    ///
+    /// # Errors
+    /// See `Session::transmit`: the transport has failed.
+    ///
+    /// ```
+    /// # use chanson_core::{Endpoint, Hub, time::Instant};
+    /// # use std::io::Write as _;
+    /// # let mut endpoint: Endpoint = Endpoint::new(Hub::builder().seed([7; 32]).build()?);
+    /// # let now = Instant::ORIGIN;
+    /// # let conn = endpoint.handle_connect(now, None)?;
+    /// # endpoint.handle_bytes(now, &mut (), conn, b"GET / HTTP/1.0\r\n\r\n");
+    /// let mut socket = Vec::new(); // stands for a socket
+    /// let next = endpoint.transmit(now, conn, |slices| socket.write_vectored(slices))?;
+    /// assert!(socket.starts_with(b"HTTP/1.1 404 Not Found"));
+    /// assert!(next.finished);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn transmit(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Next> {
+        self.sessions.tick(now);
+        self.sessions.transmit(conn, send)
+    }
+
     /// Whether there is such a connection (still).
     pub fn has(&self, conn: ConnId) -> bool {
         self.sessions.get(conn).is_some()
@@ -450,9 +494,9 @@ impl<S> Endpoint<S> {
     /// connection whose bytes are being read.
     fn drain(&mut self, current: Option<ConnId>) {
         let (hub, sessions, run) = (&mut self.hub, &mut self.sessions, &mut self.run);
-        while let Some(output) = hub.poll_output() {
+        while let Some((output, audience)) = hub.poll_delivery() {
             if let Output::Deliver { to, frame } = output {
-                run.add(sessions, current, to, frame);
+                run.add(sessions, current, to, audience, frame);
                 continue;
             }
             run.flush(sessions);

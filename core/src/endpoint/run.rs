@@ -3,30 +3,42 @@
 use super::sessions::Sessions;
 use crate::frame::Frame;
 use crate::id::ConnId;
+use crate::pubsub::Audience;
 
 /// Frames that all go to the same connections, and wait for more of the kind until the turn of whoever sends them ends.
 #[derive(Default)]
 pub(super) struct Run {
     to: Vec<ConnId>,
+    audience: Audience,
     /// Where the connection is whose bytes are being read, if it is one of them: it has got its frames already, for what its
     /// session says by itself (the answer to a close frame) has to stand behind them.
     served: Option<usize>,
     frames: Vec<Frame>,
     bytes: usize,
+    /// Where the frames are put together.
+    scratch: Vec<u8>,
 }
 
 impl Run {
     /// Sends a frame to all of `to`, now or with others that follow. `current` is the connection whose bytes are being read.
-    pub(super) fn add(&mut self, sessions: &mut Sessions, current: Option<ConnId>, to: &[ConnId], frame: &Frame) {
+    pub(super) fn add(
+        &mut self,
+        sessions: &mut Sessions,
+        current: Option<ConnId>,
+        to: &[ConnId],
+        audience: Audience,
+        frame: &Frame,
+    ) {
         // A frame is compressed once for all that want it compressed, if all of them get it before the next one.
         if to.len() == 1 || sessions.compressing > 0 {
             self.flush(sessions);
             return to.iter().for_each(|conn| sessions.queue(*conn, frame));
         }
         let fits = self.bytes + frame.bytes().len() <= MAX_BYTES;
-        if self.frames.is_empty() || !fits || self.to != to {
+        if self.frames.is_empty() || !fits || !(self.audience.is(audience) || self.to == to) {
             self.flush(sessions);
             self.to.extend_from_slice(to);
+            self.audience = audience;
             self.served = current.and_then(|current| to.iter().position(|conn| *conn == current));
         }
         if let Some(served) = self.served {
@@ -42,7 +54,7 @@ impl Run {
             [] => return,
             [frame] => self.others().for_each(|conn| sessions.queue(conn, frame)),
             frames => {
-                let all = Frame::concat(frames);
+                let all = Frame::concat(frames, &mut self.scratch);
                 self.others().for_each(|conn| sessions.queue_all(conn, &all, frames));
             }
         }

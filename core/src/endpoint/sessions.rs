@@ -1,16 +1,17 @@
 //! The sessions of an endpoint, what waits in them, and who has to be looked at.
 
 use std::collections::VecDeque;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use super::{Config, SlowConsumer, Stats};
+use super::{Config, Next, SlowConsumer, Stats};
 use crate::deflate::Deflater;
 use crate::error::CloseReason;
 use crate::frame::Frame;
 use crate::http::Response;
 use crate::id::ConnId;
 use crate::limits::Capacity;
-use crate::session::{self, Session};
+use crate::session::{self, Session, Transmitted};
 use crate::state::outbox::Admitted;
 use crate::time::Instant;
 use crate::timers::Timers;
@@ -34,9 +35,7 @@ pub(super) struct Sessions {
     pub(super) touched: VecDeque<ConnId>,
     pub(super) timers: Timers<ConnId>,
     pub(super) now: Instant,
-    max_queued: usize,
-    max_queued_in_all: usize,
-    pub(super) queued: usize,
+    pub(super) load: Load,
     /// Connections to close because they do not read.
     pub(super) slow: Vec<ConnId>,
     /// Connections that were answered late and may have more to say already.
@@ -66,6 +65,31 @@ pub(super) struct Entry {
     pub(super) look_at: Option<Instant>,
 }
 
+/// What waits to be sent, all sessions together.
+#[derive(Default)]
+pub(super) struct Load {
+    max_queued: usize,
+    max_queued_in_all: usize,
+    pub(super) queued: usize,
+    /// The most that ever waited, in all and for one.
+    pub(super) most_queued: usize,
+    pub(super) most_queued_of_one: usize,
+}
+
+impl Load {
+    /// What waits in the connection may have changed.
+    pub(super) fn recount(&mut self, entry: &mut Entry) {
+        let waiting = entry.session.queued_bytes();
+        let before = std::mem::replace(&mut entry.queued, waiting);
+        if waiting < self.max_queued {
+            entry.reserved = 0;
+        }
+        self.queued = self.queued - before + waiting;
+        self.most_queued = self.most_queued.max(self.queued);
+        self.most_queued_of_one = self.most_queued_of_one.max(waiting);
+    }
+}
+
 impl Sessions {
     pub(super) fn new(capacity: &Capacity, config: Config) -> Self {
         Self {
@@ -78,9 +102,11 @@ impl Sessions {
             touched: VecDeque::new(),
             timers: Timers::new(),
             now: Instant::ORIGIN,
-            max_queued: capacity.queued_bytes_per_connection,
-            max_queued_in_all: capacity.queued_bytes,
-            queued: 0,
+            load: Load {
+                max_queued: capacity.queued_bytes_per_connection,
+                max_queued_in_all: capacity.queued_bytes,
+                ..Load::default()
+            },
             slow: Vec::new(),
             resumed: Vec::new(),
             deflater: Deflater::default(),
@@ -120,7 +146,7 @@ impl Sessions {
             return false;
         }
         if let Some(entry) = self.entries[conn.index()].take() {
-            self.queued -= entry.queued;
+            self.load.queued -= entry.queued;
             self.living -= 1;
             self.stats.tls_handshaking -= usize::from(entry.handshaking);
             self.stats.tls_failures += u64::from(entry.handshaking);
@@ -140,17 +166,18 @@ impl Sessions {
     /// Puts a message in the connection's queue, within the bound. A message is always taken into an empty queue: the
     /// bound is for what already waits.
     pub(super) fn queue(&mut self, conn: ConnId, frame: &Frame) {
-        let (max, policy) = (self.max_queued, self.policy);
         let Some(entry) = find(&mut self.entries, conn).filter(|entry| !entry.slow) else { return };
-        if entry.queued > 0 && entry.queued >= max && !(frame.is_reserved() && entry.take_reserved(frame)) {
-            match policy {
+        let full = entry.queued > 0 && entry.queued >= self.load.max_queued;
+        if full && !(frame.is_reserved() && entry.take_reserved(frame)) {
+            match self.policy {
                 SlowConsumer::DropNewest => self.stats.dropped += 1,
                 SlowConsumer::Close => self.mark_slow(conn),
             }
             return;
         }
         entry.session.queue_with(frame, &mut self.deflater);
-        self.touch(conn);
+        self.load.recount(entry);
+        entry.touch(&mut self.touched);
     }
 
     /// Bytes came: the TLS handshake may be done by them.
@@ -171,13 +198,13 @@ impl Sessions {
 
     /// The same for several at once, which `all` is in one piece: one by one where the bound may lie between them.
     pub(super) fn queue_all(&mut self, conn: ConnId, all: &Frame, frames: &[Frame]) {
-        let max = self.max_queued;
-        let Some(entry) = self.get_mut(conn).filter(|entry| !entry.slow) else { return };
-        if entry.queued + all.bytes().len() > max {
+        let Some(entry) = find(&mut self.entries, conn).filter(|entry| !entry.slow) else { return };
+        if entry.queued + all.bytes().len() > self.load.max_queued {
             return frames.iter().for_each(|frame| self.queue(conn, frame));
         }
         entry.session.queue(all);
-        self.touch(conn);
+        self.load.recount(entry);
+        entry.touch(&mut self.touched);
     }
 
     pub(super) fn answer(&mut self, conn: ConnId, answer: Answer) {
@@ -213,27 +240,16 @@ impl Sessions {
 
     /// There may be something to send.
     pub(super) fn touch(&mut self, conn: ConnId) {
-        self.recount(conn);
-        if let Some(entry) = self.get_mut(conn)
-            && !entry.touched
-        {
-            entry.touched = true;
-            self.touched.push_back(conn);
+        if let Some(entry) = find(&mut self.entries, conn) {
+            self.load.recount(entry);
+            entry.touch(&mut self.touched);
         }
     }
 
     /// What waits in the connection may have changed.
     pub(super) fn recount(&mut self, conn: ConnId) {
-        let max = self.max_queued;
-        if let Some(entry) = self.get_mut(conn) {
-            let waiting = entry.session.queued_bytes();
-            let before = std::mem::replace(&mut entry.queued, waiting);
-            if waiting < max {
-                entry.reserved = 0;
-            }
-            self.queued = self.queued - before + waiting;
-            self.stats.most_queued_bytes = self.stats.most_queued_bytes.max(self.queued);
-            self.stats.most_queued_bytes_of_one = self.stats.most_queued_bytes_of_one.max(waiting);
+        if let Some(entry) = find(&mut self.entries, conn) {
+            self.load.recount(entry);
         }
     }
 
@@ -278,11 +294,41 @@ impl Sessions {
         }
     }
 
+    /// Sends what a connection has pending, and says what is to be done then.
+    pub(super) fn transmit(
+        &mut self,
+        conn: ConnId,
+        send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Next> {
+        let now = self.now;
+        let Some(entry) = find(&mut self.entries, conn) else {
+            return Ok(Next { finished: true, ..Next::default() });
+        };
+        let Transmitted { sent, blocked } = entry.session.transmit(now, send)?;
+        self.stats.bytes_out += sent as u64;
+        self.load.recount(entry);
+        if entry.session.is_open() {
+            return Ok(Next { blocked, wants_bytes: true, ..Next::default() });
+        }
+        let finished = entry.session.is_finished();
+        let done_sending = entry.session.is_done_sending();
+        let wants_bytes = entry.session.wants_bytes();
+        if sent > 0 {
+            if !finished {
+                self.resumed.push(conn);
+            }
+            self.watch(conn);
+        }
+        Ok(Next { blocked, finished, done_sending, wants_bytes })
+    }
+
     /// Counters and gauges, now.
     pub(super) fn stats(&self) -> Stats {
         let deflated = self.deflater.stats();
         Stats {
-            queued_bytes: self.queued,
+            queued_bytes: self.load.queued,
+            most_queued_bytes: self.load.most_queued,
+            most_queued_bytes_of_one: self.load.most_queued_of_one,
             compressions: deflated.compressions,
             compressed: deflated.deliveries,
             bytes_saved: deflated.bytes_saved,
@@ -311,11 +357,11 @@ impl Sessions {
     /// While more waits in all than there may, the connection with most is a slow one. What waits for those that are to be
     /// closed already is as good as gone.
     pub(super) fn mind_the_total(&mut self) {
-        if self.queued <= self.max_queued_in_all {
+        if self.load.queued <= self.load.max_queued_in_all {
             return;
         }
         let going: usize = self.slow.iter().filter_map(|conn| self.get(*conn)).map(|entry| entry.queued).sum();
-        let mut over = (self.queued - going).saturating_sub(self.max_queued_in_all);
+        let mut over = (self.load.queued - going).saturating_sub(self.load.max_queued_in_all);
         while over > 0 {
             let Some((conn, queued)) = self.heaviest() else { return };
             self.mark_slow(conn);
@@ -339,6 +385,14 @@ fn find(entries: &mut [Option<Entry>], conn: ConnId) -> Option<&mut Entry> {
 }
 
 impl Entry {
+    /// There may be something to send.
+    fn touch(&mut self, touched: &mut VecDeque<ConnId>) {
+        if !self.touched {
+            self.touched = true;
+            touched.push_back(self.conn);
+        }
+    }
+
     /// Takes room for a frame from what is reserved; whether there was so much.
     fn take_reserved(&mut self, frame: &Frame) -> bool {
         let taken = usize::from(self.reserved) + frame.bytes().len();

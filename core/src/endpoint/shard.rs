@@ -1,11 +1,11 @@
 //! The sessions of one thread, when the hub is on another.
 
 use std::fmt;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
 use super::mail::{Input, Inputs, Output, Outputs};
 use super::sessions::{Answer, Sessions};
-use super::{Config, Stats};
+use super::{Config, Next, Stats};
 use crate::deflate::Inflater;
 use crate::error::CloseReason;
 use crate::frame::Frame;
@@ -35,6 +35,8 @@ pub struct Shard {
     /// Lent to the session whose bytes are being read.
     buffer: Vec<u8>,
     inflater: Inflater,
+    /// Frames are put together in it.
+    scratch: Vec<u8>,
 }
 
 /// What a connection has to do with the hub.
@@ -61,6 +63,7 @@ impl Shard {
             ending: Vec::new(),
             buffer: Vec::new(),
             inflater: Inflater::default(),
+            scratch: Vec::new(),
         }
     }
 
@@ -222,32 +225,25 @@ impl Shard {
         self.sessions.poll_writable()
     }
 
-    /// Bytes to send, as `Endpoint::pending`.
-    pub fn pending<'a>(&'a mut self, conn: ConnId, slices: &mut [IoSlice<'a>]) -> usize {
-        self.sessions.get_mut(conn).map_or(0, |entry| entry.session.pending(slices))
-    }
-
-    /// That many of the pending bytes have left.
-    pub fn advance(&mut self, now: Instant, conn: ConnId, sent: usize) {
+    /// Sends what a connection has pending, and says what is to be done then; as `Endpoint::transmit`.
+    ///
+    /// # Errors
+    /// The transport has failed.
+    pub fn transmit(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Next> {
         self.sessions.tick(now);
-        self.sessions.advance(conn, sent);
-    }
-
-    /// Whether all is said on this connection: shut its transport down, then [`handle_close`](Self::handle_close). True for an
-    /// unknown connection.
-    pub fn is_finished(&self, conn: ConnId) -> bool {
-        self.sessions.get(conn).is_none_or(|entry| entry.session.is_finished())
-    }
-
-    /// Whether nothing more will be sent on this connection though the peer's end is still waited for.
-    pub fn is_done_sending(&self, conn: ConnId) -> bool {
-        self.sessions.get(conn).is_some_and(|entry| entry.session.is_done_sending())
+        let mut next = self.sessions.transmit(conn, send)?;
+        next.wants_bytes &= !self.waits(conn);
+        Ok(next)
     }
 
     /// Whether to read from this connection.
     pub fn wants_bytes(&self, conn: ConnId) -> bool {
-        let waits = self.lines.get(conn.index()).is_none_or(|line| line.stalled || line.ending.is_some());
-        !waits && self.sessions.get(conn).is_some_and(|entry| entry.session.wants_bytes())
+        !self.waits(conn) && self.sessions.get(conn).is_some_and(|entry| entry.session.wants_bytes())
     }
 
     /// Counters and gauges of these sessions, now; the hub's are nought.
@@ -256,6 +252,11 @@ impl Shard {
     }
 
     // --- inside ---
+
+    /// Whether a connection can go on only when the hub has.
+    fn waits(&self, conn: ConnId) -> bool {
+        self.lines.get(conn.index()).is_none_or(|line| line.stalled || line.ending.is_some())
+    }
 
     /// Takes what has come on a connection into the batch, as far as there is room.
     fn pump(&mut self, conn: ConnId) {
@@ -368,7 +369,7 @@ impl Shard {
             }
             [frame] => to.iter().for_each(|conn| self.sessions.queue(*conn, frame)),
             frames => {
-                let all = Frame::concat(frames);
+                let all = Frame::concat(frames, &mut self.scratch);
                 to.iter().for_each(|conn| self.sessions.queue_all(*conn, &all, frames));
             }
         }

@@ -1,6 +1,6 @@
 //! A hub and its shards, without threads: each test carries the batches itself.
 
-use std::io::IoSlice;
+use std::io::{IoSlice, Write as _};
 use std::time::Duration;
 
 use super::{Config, Inputs, Outputs, Shard, Sharded};
@@ -102,17 +102,11 @@ impl World {
 
     /// All that waits for a client.
     fn raw(&mut self, (shard, conn): Client) -> Vec<u8> {
-        let (mut all, shard) = (Vec::new(), &mut self.shards[shard]);
-        loop {
-            let mut slices = [IoSlice::new(&[]); 8];
-            let count = shard.pending(conn, &mut slices);
-            let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
-            if bytes.is_empty() {
-                return all;
-            }
-            all.extend_from_slice(&bytes);
-            shard.advance(NOW, conn, bytes.len());
-        }
+        let mut all = Vec::new();
+        let send = |slices: &[IoSlice<'_>]| all.write_vectored(slices);
+        let next = self.shards[shard].transmit(NOW, conn, send).unwrap();
+        assert!(!next.blocked);
+        all
     }
 
     fn queued(&self) -> usize {
@@ -193,8 +187,9 @@ fn a_close_of_ours_meets_one_of_theirs() {
     world.bytes(client, &[ask, frame(0x88, &[3, 232])].concat());
     world.hub.act(NOW, &mut (), |hub, app| hub.shutdown(NOW, app));
     world.deliver(0);
-    assert!(world.raw(client).starts_with(b"\x88"));
-    assert!(world.shards[0].is_finished(client.1), "both have said goodbye");
+    let mut said = Vec::new();
+    let next = world.shards[0].transmit(NOW, client.1, |slices| said.write_vectored(slices)).unwrap();
+    assert!(said.starts_with(b"\x88") && next.finished, "both have said goodbye");
     world.gone(client);
     assert_eq!((world.hub.connections(), world.hub.hub().stats().connections), (0, 0));
 }

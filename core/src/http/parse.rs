@@ -35,6 +35,8 @@ pub(crate) struct Reader {
     kept: Vec<u8>,
     /// The length of the head.
     head_len: usize,
+    /// How many headers it has.
+    headers: usize,
     facts: Facts,
 }
 
@@ -81,6 +83,7 @@ impl Reader {
                 Stage::Head(scan) => {
                     let Some(end) = scan.find_end(fresh, limits)? else { return Ok((used, Progress::More)) };
                     let start = scan.start;
+                    self.headers = scan.headers();
                     self.begin(&fresh[start..end], limits)?;
                     used += end;
                     waits = self.facts.expects_continue;
@@ -112,12 +115,13 @@ impl Reader {
     }
 
     /// The whole request. `input` is what `read` was given, up to where it was used.
-    pub(crate) fn request<'a>(&'a self, input: &'a [u8], limits: &Limits) -> Request<'a> {
+    pub(crate) fn request<'a>(&'a self, input: &'a [u8]) -> Request<'a> {
         let (head, body) = match self.kept.is_empty() {
             true => (&input[input.len() - self.head_len..], &[][..]),
             false => self.kept.split_at(self.head_len),
         };
-        parse(head, body, limits).expect("the same head was parsed when it had come")
+        let upgrade = self.facts.key.as_ref().map(drop).map_err(|error| *error);
+        parse(head, body, self.headers).expect("the same head was parsed when it had come").judged(upgrade)
     }
 
     /// What is known of the request that is whole.
@@ -137,7 +141,7 @@ impl Reader {
 
     /// Takes the head in and chooses how the body is read.
     fn begin(&mut self, head: &[u8], limits: &Limits) -> Result<(), u16> {
-        let request = parse(head, &[], limits)?;
+        let request = parse(head, &[], self.headers)?;
         self.facts = facts(&request)?;
         self.head_len = head.len();
         self.stage = match self.facts.framing {
@@ -199,8 +203,16 @@ struct Scan {
 impl Scan {
     /// Where the head ends, if it has all come. `input` begins where it did before.
     fn find_end(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, u16> {
-        while let Some(&byte) = input.get(self.at) {
+        loop {
             let behind_cr = self.at > 0 && input[self.at - 1] == b'\r';
+            if !behind_cr && self.at > self.start {
+                let limit = self.start.saturating_add(limits.head).min(input.len());
+                self.at += text_len(&input[self.at..limit]);
+                if self.at - self.start >= limits.head {
+                    return Err(431);
+                }
+            }
+            let Some(&byte) = input.get(self.at) else { return Ok(None) };
             match byte {
                 // RFC 9112 §2.2: a line ends in CRLF; a bare CR or LF is where readers differ.
                 b'\n' if !behind_cr => return Err(400),
@@ -224,7 +236,11 @@ impl Scan {
                 return Err(431);
             }
         }
-        Ok(None)
+    }
+
+    /// How many headers a whole head has.
+    const fn headers(&self) -> usize {
+        self.lines.saturating_sub(1)
     }
 
     fn end_line(&mut self, line: &[u8], limits: &Limits) -> Result<(), u16> {
@@ -241,6 +257,19 @@ impl Scan {
         self.lines += 1;
         if self.lines > limits.headers.saturating_add(1) { Err(431) } else { Ok(()) }
     }
+}
+
+/// How many bytes at the front are no control characters.
+fn text_len(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let Some((block, behind)) = rest.split_first_chunk::<16>() {
+        // Without a way out of the loop it is one for vector instructions.
+        if block.iter().fold(false, |found, byte| found | byte.is_ascii_control()) {
+            break;
+        }
+        rest = behind;
+    }
+    bytes.len() - rest.len() + rest.iter().position(u8::is_ascii_control).unwrap_or(rest.len())
 }
 
 /// RFC 9112 §3: three parts, one space between them.
@@ -271,8 +300,8 @@ fn check_header_line(line: &[u8]) -> Result<(), u16> {
 }
 
 /// The request that a head is, by httparse. [`Scan`] has passed it.
-fn parse<'a>(head: &'a [u8], body: &'a [u8], limits: &Limits) -> Result<Request<'a>, u16> {
-    let mut headers = vec![httparse::EMPTY_HEADER; limits.headers];
+fn parse<'a>(head: &'a [u8], body: &'a [u8], headers: usize) -> Result<Request<'a>, u16> {
+    let mut headers = vec![httparse::EMPTY_HEADER; headers];
     let mut parsed = httparse::Request::new(&mut headers);
     match parsed.parse(head) {
         Ok(httparse::Status::Complete(len)) if len == head.len() => {}

@@ -12,13 +12,15 @@ pub struct Request<'a> {
     headers: Vec<(&'a str, &'a [u8])>,
     body: &'a [u8],
     http10: bool,
+    /// Whether its head is that of an upgrade, if that has been looked at already.
+    upgrade: Option<Result<(), UpgradeError>>,
 }
 
 impl<'a> Request<'a> {
     /// A request that a host's own HTTP has read: HTTP/1.1, names and values as they came, without white space around.
     pub fn new(method: &'a str, target: &'a str, headers: &[(&'a str, &'a str)], body: &'a [u8]) -> Self {
         let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-        Self { method, target, headers, body, http10: false }
+        Self { method, target, headers, body, http10: false, upgrade: None }
     }
 
     /// A request whose parts [`super::Reader`] has checked.
@@ -28,7 +30,13 @@ impl<'a> Request<'a> {
         body: &'a [u8],
         http10: bool,
     ) -> Self {
-        Self { method, target, headers, body, http10 }
+        Self { method, target, headers, body, http10, upgrade: None }
+    }
+
+    /// The same with what [`websocket`](Self::websocket) would say without a body.
+    pub(super) fn judged(mut self, upgrade: Result<(), UpgradeError>) -> Self {
+        self.upgrade = Some(upgrade);
+        self
     }
 
     /// The method, as it came: methods are case-sensitive.
@@ -96,7 +104,10 @@ impl<'a> Request<'a> {
     /// # Errors
     /// What is wrong with it; [`UpgradeError::response`] is the answer to give.
     pub fn websocket(&self) -> Result<(), UpgradeError> {
-        self.websocket_key().map(|_| ())
+        match self.upgrade {
+            Some(judged) if self.body.is_empty() => judged,
+            _ => self.websocket_key().map(drop),
+        }
     }
 
     /// The key of a valid upgrade, from which the accept key is derived.

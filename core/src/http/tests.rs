@@ -16,7 +16,7 @@ fn read(pieces: &[&[u8]]) -> (Vec<String>, Result<Progress, u16>) {
                 Err(status) => return (requests, Err(status)),
             };
             if progress == Progress::Complete {
-                let request = reader.request(&input[..used], &LIMITS);
+                let request = reader.request(&input[..used]);
                 let body = String::from_utf8_lossy(request.body());
                 requests.push(format!("{} {} {body}", request.method(), request.target()));
                 reader.reset();
@@ -231,7 +231,7 @@ fn a_header_that_cannot_be_read_is_not_missing() {
     let mut reader = Reader::default();
     let bytes = b"GET / HTTP/1.1\r\nHost: h\r\nOrigin: \xff\r\nX: \t a b \t\r\n\r\n";
     let (used, _) = reader.read(bytes, &LIMITS).unwrap();
-    let request = reader.request(&bytes[..used], &LIMITS);
+    let request = reader.request(&bytes[..used]);
     assert_eq!(request.header("origin"), Some("\u{fffd}"));
     assert_eq!(request.header("x"), Some("a b"));
     assert!(request.headers().any(|(name, value)| name == "Origin" && value == b"\xff"));

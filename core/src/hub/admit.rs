@@ -98,7 +98,9 @@ impl<S> Hub<S> {
         self.settle(app);
     }
 
-    /// An HTTP request that no mount takes. `None`: later, as `Output::Respond`.
+    /// An HTTP request that no mount takes. `None`: later, as `Output::Respond`. One request of a connection waits at a time:
+    /// a host hands in the next when that one is answered. Another one is answered 503, and so is one of a connection that was
+    /// closed.
     pub fn handle_request(
         &mut self,
         now: Instant,
@@ -113,6 +115,9 @@ impl<S> Hub<S> {
             return Some(response);
         }
         let Some(handler) = &self.on_request else { return Some(Response::text(404, "not found")) };
+        if !self.may_ask(conn) {
+            return Some(Response::text(503, "not available"));
+        }
         let mut http = HttpRequest { state: &mut self.state, app, conn, ticket: None };
         let answer = guard(|| handler(&mut http, request));
         let ticket = http.ticket;
@@ -136,6 +141,12 @@ impl<S> Hub<S> {
         };
         self.settle(app);
         answer
+    }
+
+    /// Whether a request of this connection can be answered: it is there, and no other request of it waits.
+    fn may_ask(&self, conn: ConnId) -> bool {
+        let Some(entry) = self.state.conns.get(conn).filter(|entry| entry.phase != Phase::Closed) else { return false };
+        entry.ticket.is_none_or(|ticket| self.state.tickets.get(ticket).is_none())
     }
 
     /// Closes a connection from our side; the host hears of it.
@@ -189,8 +200,8 @@ impl<S> Hub<S> {
     }
 
     fn admit(&mut self, app: &mut S, conn: ConnId, request: &Request<'_>) -> Admission {
-        let phase = self.state.conns.get(conn).map(|entry| entry.phase);
-        if self.stopping || phase != Some(Phase::Connected) {
+        let is_new = self.state.conns.get(conn).is_some_and(|entry| entry.phase == Phase::Connected);
+        if self.stopping || !is_new || !self.may_ask(conn) {
             return Admission::Refused(Response::text(503, "not available"));
         }
         let mut params = Vec::new();

@@ -61,6 +61,7 @@ use crate::id::ConnId;
 use crate::limits::Capacity;
 use crate::log::Level;
 use crate::payload::{Json, PayloadBuf, ToPayload};
+use crate::pubsub::Audience;
 use crate::quietly;
 use crate::state::conns::Phase;
 use crate::state::outbox::Output;
@@ -142,6 +143,11 @@ impl<S> Hub<S> {
 
     /// What to do next. Drain it after each turn.
     pub fn poll_output(&mut self) -> Option<Output<'_>> {
+        self.poll_delivery().map(|(output, _)| output)
+    }
+
+    /// The same, and to what audience it goes if it is a delivery.
+    pub(crate) fn poll_delivery(&mut self) -> Option<(Output<'_>, Audience)> {
         self.state.outbox.poll()
     }
 

@@ -103,6 +103,22 @@ fn special_bytes_are_found_wherever_they_are() {
 }
 
 #[test]
+fn special_bytes_are_found_in_long_texts() {
+    for len in [23, 24, 25, 32, 87, 88, 89, 152, 153, 200] {
+        for at in 0..=len {
+            for special in [0, 0x1f, b'"', b'\\'] {
+                let mut bytes = vec![0xe4; len];
+                bytes.get_mut(at).into_iter().for_each(|byte| *byte = special);
+                for from in [0, 1, 7, 24, at.saturating_sub(1), at] {
+                    let expected = if from <= at { at } else { len };
+                    assert_eq!(next_special(&bytes, from.min(len)), expected, "{special} at {at} of {len} from {from}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn strings_mean_what_they_say() {
     for (literal, string) in [
         (r#""""#, Some("")),

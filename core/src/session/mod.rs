@@ -31,24 +31,25 @@ mod config;
 mod input;
 mod machine;
 mod outbox;
+mod reading;
 mod secure;
 #[cfg(test)]
 mod tests;
 
-use std::io::IoSlice;
+use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 
 pub use config::Config;
 use input::Input;
 use machine::{Machine, Phase};
 
-use crate::deflate::{Agreed, Compression, Deflate};
-use crate::error::{CloseReason, CommandError, HandshakeError, PeerError, TlsError};
+use crate::deflate::{Compression, Deflate};
+use crate::error::{CloseReason, CommandError};
 use crate::frame::{Frame, Kind};
-use crate::http::{Head, Progress, Request, Response, Upgrade, UpgradeError, extensions};
+use crate::http::{Head, Request, Response, Upgrade, UpgradeError, extensions};
 use crate::time::Instant;
 use crate::tls;
-use crate::ws::{Decoder, Incoming, Role};
+use crate::ws::{Decoder, Role};
 
 /// One connection: bytes in by [`handle_bytes`](Self::handle_bytes), events out by [`poll_event`](Self::poll_event); frames
 /// in by [`queue`](Self::queue), bytes out by [`pending`](Self::pending) and [`advance`](Self::advance).
@@ -94,6 +95,16 @@ pub enum Event<'a> {
     /// Only where [ends are deferred](Session::defer_ends): the peer has ended the conversation or broke a rule, and nothing has
     /// been answered to that yet. Say [`end_deferred`](Session::end_deferred), and ask for no event before.
     Ending(CloseReason),
+}
+
+/// What became of what was to be sent; see [`Session::transmit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transmitted {
+    /// How many bytes the transport took.
+    pub sent: usize,
+    /// Whether it takes no more for now.
+    pub blocked: bool,
 }
 
 impl Session {
@@ -327,9 +338,53 @@ impl Session {
     /// `n` bytes of what is pending have been sent.
     pub fn advance(&mut self, now: Instant, n: usize) {
         self.machine.tick(now);
+        self.left(n);
+    }
+
+    fn left(&mut self, n: usize) {
         let n = self.tls.as_mut().map_or(n, |tls| tls.advance(n));
         self.machine.advance(n);
         self.forget();
+    }
+
+    /// Sends what is pending by `send`, which does with slices what `Write::write_vectored` does, until nothing is left or the
+    /// transport takes no more (`WouldBlock`). In place of `pending` and `advance`, for a transport that is at hand: it costs
+    /// less, since one piece, the rule where many are told the same, needs no room for more.
+    ///
+    /// # Errors
+    /// The first of `send` that is neither `WouldBlock` nor `Interrupted`, or `WriteZero`. What was sent before is gone.
+    pub fn transmit(
+        &mut self,
+        now: Instant,
+        mut send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Transmitted> {
+        self.machine.tick(now);
+        let mut sent = 0;
+        let mut blocked = false;
+        while !blocked && !self.is_finished() {
+            let result = match self.machine.outbox.only() {
+                Some(piece) if self.tls.is_none() => send(&[IoSlice::new(piece)]),
+                None if self.tls.is_none() && self.machine.outbox.is_empty() => break,
+                _ => {
+                    let mut slices = [IoSlice::new(&[]); SLICES];
+                    match self.pending(&mut slices) {
+                        0 => break,
+                        count => send(&slices[..count]),
+                    }
+                }
+            };
+            match result {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    sent += n;
+                    self.left(n);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => blocked = true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Transmitted { sent, blocked })
     }
 
     /// Whether there is nothing more to send or to wait for: shut the transport down.
@@ -366,137 +421,6 @@ impl Session {
         self.input.take_back(buffer);
     }
 
-    fn poll_http(&mut self) -> Option<Event<'_>> {
-        let request = self.read_request();
-        if let Some(reason) = self.machine.take_closed() {
-            return Some(Event::Closed(reason));
-        }
-        let Phase::Http(exchange) = &self.machine.phase else { return None };
-        if !request {
-            return None;
-        }
-        Some(Event::Request(exchange.reader.request(&self.input.bytes[..self.input.start], &self.machine.limits())))
-    }
-
-    /// Whether a request has become whole.
-    fn read_request(&mut self) -> bool {
-        if !self.machine.may_read() {
-            return false;
-        }
-        let limits = self.machine.limits();
-        let Phase::Http(exchange) = &mut self.machine.phase else { return false };
-        match exchange.reader.read(&self.input.bytes[self.input.start..], &limits) {
-            Ok((used, progress)) => {
-                self.input.start += used;
-                match progress {
-                    Progress::Complete => self.machine.request_came(),
-                    Progress::Continue => self.machine.send_continue(),
-                    Progress::More => {}
-                }
-                if progress != Progress::Complete {
-                    self.machine.ran_dry();
-                }
-                progress == Progress::Complete
-            }
-            Err(status) => {
-                let hello = self.input.bytes.get(self.input.start) == Some(&TLS_HANDSHAKE);
-                let error =
-                    if hello { PeerError::Tls(TlsError::TlsToPlainPort) } else { PeerError::BadRequest(status) };
-                self.machine.refuse(status, error);
-                self.forget();
-                false
-            }
-        }
-    }
-
-    /// The answer to our upgrade, when its head has come.
-    fn poll_upgrade(&mut self) -> Option<Event<'_>> {
-        let (start, answer) = loop {
-            let start = self.input.start;
-            match self.read_answer() {
-                Ok(Some(Answer::Interim)) => {}
-                answer => break (start, answer),
-            }
-        };
-        match answer {
-            Ok(Some(Answer::Agreed(agreed))) => {
-                self.machine.upgraded();
-                if let Some(agreed) = agreed {
-                    self.compress(agreed);
-                }
-            }
-            Ok(_) => self.machine.ran_dry(),
-            Err(error) => self.machine.refused(error),
-        }
-        let head = &self.input.bytes[start..self.input.start];
-        match answer {
-            Ok(Some(_)) | Err(HandshakeError::Status(_) | HandshakeError::Redirect(_)) => {
-                let head = Head::parse(head, self.machine.limits().headers).ok()?;
-                Some(match answer {
-                    Ok(_) => Event::Open { protocol: head.header("sec-websocket-protocol") },
-                    Err(_) => Event::Refused(head),
-                })
-            }
-            _ => self.machine.take_closed().map(Event::Closed),
-        }
-    }
-
-    /// Takes the next head from the input.
-    fn read_answer(&mut self) -> Result<Option<Answer>, HandshakeError> {
-        let limits = self.machine.limits();
-        let Phase::Upgrading(upgrading) = &mut self.machine.phase else { return Ok(None) };
-        let handshake = &mut upgrading.handshake;
-        let fresh = &self.input.bytes[self.input.start..];
-        let Some(len) = handshake.read(fresh, limits.head)? else { return Ok(None) };
-        let head = Head::parse(&fresh[..len], limits.headers)?;
-        self.input.start += len;
-        if head.is_interim() {
-            return Ok(Some(Answer::Interim));
-        }
-        handshake.check(&head)?;
-        let Some(deflate) = upgrading.deflate else { return Ok(Some(Answer::Agreed(None))) };
-        let extensions = head.extensions().ok_or(HandshakeError::Extension)?;
-        deflate.agree(&extensions).map(|agreed| Some(Answer::Agreed(agreed)))
-    }
-
-    fn poll_websocket(&mut self) -> Option<Event<'_>> {
-        let Self { machine, input: Input { bytes, start, .. }, decoder, compression, .. } = self;
-        let end = bytes.len();
-        let defers = machine.defers();
-        let event = match decoder.decode(&mut bytes[*start..]) {
-            Ok((used, item)) => {
-                *start += used;
-                match item {
-                    Some(Incoming::Text(text)) => return Some(Event::Text(text)),
-                    Some(Incoming::Binary(data)) => return Some(Event::Binary(data)),
-                    Some(Incoming::Ping(payload)) => {
-                        machine.pong(payload);
-                        return Some(Event::Alive);
-                    }
-                    Some(Incoming::Pong(_)) => return Some(Event::Alive),
-                    Some(Incoming::Close { code, .. }) if defers => Some(Event::Ending(CloseReason::ByPeer(code))),
-                    Some(Incoming::Close { code, .. }) => {
-                        machine.peer_closed(code);
-                        machine.take_closed().map(Event::Closed)
-                    }
-                    Some(Incoming::Compressed { text, data }) => match compressed::inflate(compression, text, data) {
-                        Ok(event) => return Some(event),
-                        Err(error) => fail(machine, error),
-                    },
-                    None => {
-                        machine.ran_dry();
-                        machine.take_closed().map(Event::Closed)
-                    }
-                }
-            }
-            Err(error) => fail(machine, error),
-        };
-        if event.is_some() {
-            *start = end;
-        }
-        event
-    }
-
     /// For a session whose messages are answered by another thread: from now on an end that the peer brings about is
     /// [`Event::Ending`], so that what answers the messages before it can be queued before the answer to it, which
     /// [`end_deferred`](Self::end_deferred) gives.
@@ -515,55 +439,10 @@ impl Session {
         }
         self.forget();
     }
-
-    /// After our close frame: throws away what comes until the peer's.
-    fn await_close(&mut self) {
-        while let Phase::Closing = self.machine.phase {
-            match self.decoder.decode(&mut self.input.bytes[self.input.start..]) {
-                Ok((used, item)) => {
-                    self.input.start += used;
-                    match item {
-                        Some(Incoming::Close { code, .. }) => self.machine.peer_closed(code),
-                        Some(_) => {}
-                        None => break,
-                    }
-                }
-                Err(error) => self.machine.fail(error),
-            }
-        }
-        self.forget();
-    }
-
-    /// Throws away bytes that nobody will read.
-    fn forget(&mut self) {
-        self.part();
-        if self.machine.is_ending() {
-            self.input.clear();
-            self.input.release();
-        }
-    }
 }
 
-/// The peer broke a rule.
-fn fail(machine: &mut Machine, error: PeerError) -> Option<Event<'static>> {
-    if machine.defers() {
-        return Some(Event::Ending(CloseReason::Violation(error)));
-    }
-    machine.fail(error);
-    machine.take_closed().map(Event::Closed)
-}
-
-/// What a head says to our upgrade.
-#[derive(Clone, Copy)]
-enum Answer {
-    /// Another head follows.
-    Interim,
-    /// To the upgrade, and to this compression.
-    Agreed(Option<Agreed>),
-}
-
-/// The first byte of a TLS handshake, and of no HTTP request.
-const TLS_HANDSHAKE: u8 = 0x16;
+/// How many pieces are handed to a transport at a time.
+const SLICES: usize = 64;
 
 /// So many bytes may lie behind a request that is unanswered.
 const MAX_AHEAD: usize = 16 * 1024;

@@ -115,6 +115,14 @@ impl Outbox {
         self.shrink();
     }
 
+    /// What is next, if all of it is in one piece.
+    pub(super) fn only(&self) -> Option<&[u8]> {
+        match self.chunks.len() {
+            1 => self.chunks.front().map(|chunk| &chunk.bytes()[self.sent..]),
+            _ => None,
+        }
+    }
+
     /// Fills `slices` with what is next; returns how many were filled.
     pub(super) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;

@@ -85,8 +85,8 @@ impl Session {
     /// When all else is over, the peer is told that TLS is; it is given time to take that. A peer that has not taken what was
     /// said before would not take that either.
     pub(super) fn part(&mut self) {
-        let until = self.machine.close_by();
         let Some(tls) = self.tls.as_mut().filter(|_| matches!(self.machine.phase, Phase::Finished)) else { return };
+        let until = self.machine.close_by();
         if tls.begin_to_part(until) {
             if tls.is_owed() { tls.cut() } else { tls.close() }
         }

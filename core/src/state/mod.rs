@@ -208,7 +208,8 @@ impl State {
             match wire::encode_broadcast(vsn, out, self.pubsub.name(topic), event, payload) {
                 Ok(kind) => {
                     self.stats.delivered += count as u64;
-                    self.outbox.deliver_all(to, skip, self.frames.finish(kind));
+                    let audience = self.pubsub.audience(topic, vsn.into());
+                    self.outbox.deliver_all(to, audience, skip, self.frames.finish(kind));
                 }
                 Err(EncodeError::BinaryUnsupported) => self.stats.binary_passed_over += count as u64,
                 Err(error) => return Err(error.into()),
@@ -246,7 +247,8 @@ impl State {
         if count > 0 {
             self.frames.begin().extend_from_slice(text.as_bytes());
             self.stats.delivered += count as u64;
-            self.outbox.deliver_all(to, skip, self.frames.finish(Kind::Text));
+            let audience = self.pubsub.audience(topic, Form::Raw);
+            self.outbox.deliver_all(to, audience, skip, self.frames.finish(Kind::Text));
         }
     }
 

@@ -8,6 +8,7 @@ use crate::error::CloseReason;
 use crate::frame::Frame;
 use crate::http::Response;
 use crate::id::ConnId;
+use crate::pubsub::Audience;
 
 /// What the host has to do; see `Hub::poll_output`.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl Admitted {
 #[derive(Debug)]
 enum Entry {
     One(ConnId, Frame),
-    Many(Range<usize>, Frame),
+    Many(Range<usize>, Audience, Frame),
     Open(ConnId, Admitted),
     Refuse(ConnId, Response),
     Respond(ConnId, Response),
@@ -92,9 +93,10 @@ impl Outbox {
         self.queue.push_back(Entry::One(to, frame));
     }
 
-    /// To all of `to` but the one at `skip`.
-    pub(crate) fn deliver_all(&mut self, to: &[ConnId], skip: Option<usize>, frame: Frame) {
+    /// To all of `to`, which are called `audience`, but the one at `skip`.
+    pub(crate) fn deliver_all(&mut self, to: &[ConnId], audience: Audience, skip: Option<usize>, frame: Frame) {
         let start = self.targets.len();
+        let audience = if skip.is_some() { Audience::UNKNOWN } else { audience };
         match skip {
             Some(at) => {
                 self.targets.extend_from_slice(&to[..at]);
@@ -102,7 +104,7 @@ impl Outbox {
             }
             None => self.targets.extend_from_slice(to),
         }
-        self.queue.push_back(Entry::Many(start..self.targets.len(), frame));
+        self.queue.push_back(Entry::Many(start..self.targets.len(), audience, frame));
     }
 
     pub(crate) fn open(&mut self, conn: ConnId, admitted: Admitted) {
@@ -121,19 +123,25 @@ impl Outbox {
         self.queue.push_back(Entry::Close(conn, reason));
     }
 
-    pub(crate) fn poll(&mut self) -> Option<Output<'_>> {
+    /// The next output, and to what audience it goes if it is a delivery.
+    pub(crate) fn poll(&mut self) -> Option<(Output<'_>, Audience)> {
         self.current = self.queue.pop_front();
         let Some(current) = &self.current else {
             self.targets.clear();
             return None;
         };
-        Some(match current {
+        let mut to_audience = Audience::UNKNOWN;
+        let output = match current {
             Entry::One(to, frame) => Output::Deliver { to: std::slice::from_ref(to), frame },
-            Entry::Many(range, frame) => Output::Deliver { to: &self.targets[range.clone()], frame },
+            Entry::Many(range, audience, frame) => {
+                to_audience = *audience;
+                Output::Deliver { to: &self.targets[range.clone()], frame }
+            }
             Entry::Open(conn, admitted) => Output::Open { conn: *conn, admitted: *admitted },
             Entry::Refuse(conn, response) => Output::Refuse { conn: *conn, response },
             Entry::Respond(conn, response) => Output::Respond { conn: *conn, response },
             Entry::Close(conn, reason) => Output::Close { conn: *conn, reason: *reason },
-        })
+        };
+        Some((output, to_audience))
     }
 }

@@ -21,7 +21,7 @@ pub struct Stream {
     told: usize,
     /// Whether anything has come.
     begun: bool,
-    /// Whether our `close_notify` is in `out`, or has left.
+    /// Whether our `close_notify`, or an alert in its place, is in `out` or has left.
     closed: bool,
     /// Whether the peer's has come.
     peer_closed: bool,
@@ -31,7 +31,6 @@ pub struct Stream {
     parting: Option<Instant>,
     /// Nothing more is sent.
     cut: bool,
-    failed: bool,
 }
 
 impl Stream {
@@ -48,7 +47,6 @@ impl Stream {
             end_taken: false,
             parting: None,
             cut: false,
-            failed: false,
         };
         // A client speaks first.
         stream.collect();
@@ -58,7 +56,9 @@ impl Stream {
     /// Bytes came from the wire. `take` gets what was in them; whether the peer has just said, for the first time, that it
     /// sends no more.
     pub(crate) fn receive(&mut self, mut bytes: &[u8], mut take: impl FnMut(&[u8])) -> Result<bool, TlsError> {
-        if self.failed || bytes.is_empty() {
+        // Behind our own end nothing is of use that comes. Neither may rustls see it: what is wrong with it would be answered
+        // by an alert behind the end, which is a mistake, and one that its debug builds panic at.
+        if self.closed || bytes.is_empty() {
             return Ok(false);
         }
         if !self.begun {
@@ -94,7 +94,7 @@ impl Stream {
         if matches!(first, 0x14..=0x17) {
             return Ok(());
         }
-        (self.failed, self.closed) = (true, true);
+        self.closed = true;
         let is_server = matches!(self.connection, Connection::Server(_));
         if !(is_server && first.is_ascii_uppercase()) {
             return Err(TlsError::NotTls);
@@ -107,7 +107,7 @@ impl Stream {
 
     fn fail(&mut self, error: &Error) -> TlsError {
         // An alert says what was wrong; a `close_notify` would only be in its way.
-        (self.failed, self.closed) = (true, true);
+        self.closed = true;
         (self.sealed, self.told) = (0, 0);
         self.collect();
         translate(error)

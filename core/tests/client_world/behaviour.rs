@@ -7,6 +7,7 @@ use chanson_core::client::{ChannelId, Client, UrlError};
 use chanson_core::error::{CloseReason, CommandError, HandshakeError};
 use chanson_core::time::Instant;
 use chanson_core::wire::Vsn;
+use chanson_core::ws::{self, Data};
 use chanson_core::{Binary, Json, PayloadBuf};
 use serde_json::{Value, json};
 
@@ -404,6 +405,27 @@ fn presences_beyond_the_bound_are_said_to_be_so() {
 }
 
 #[test]
+fn presences_that_change_over_and_over_while_nobody_listens_are_too_many_in_the_end() {
+    let (mut world, channel) = joined(config().with_capacity(Capacity::default().with_presence_bytes(50_000)));
+    world.client.track_presence(channel).unwrap();
+    world.text(r#"["1",null,"room:1","presence_state",{}]"#);
+    let diff = |n: usize| {
+        format!(
+            r#"[null,null,"room:1","presence_diff",{{"joins":{{"a":{{"metas":[{{"phx_ref":"{n}"}}]}}}},"leaves":{{}}}}]"#
+        )
+    };
+    // Each tells of all that are there already.
+    (0..300).for_each(|n| world.text(&diff(n)));
+    assert!(!world.events_now().contains(&Event::PresenceOverflow { channel }), "each is heard before the next comes");
+    let mut at_once = Vec::new();
+    (300..400).for_each(|n| ws::data(Data::Text, diff(n).as_bytes(), None, &mut at_once));
+    world.bytes(&at_once);
+    let events = world.events_now();
+    assert_eq!(events.iter().filter(|event| **event == Event::PresenceOverflow { channel }).count(), 1);
+    assert_eq!(world.client.presence(channel).count(), 0);
+}
+
+#[test]
 fn a_second_join_of_a_topic_takes_its_place() {
     let (mut world, first) = joined(config());
     let push = world.client.push(world.now, first, "ask", json!(1)).unwrap();
@@ -560,8 +582,7 @@ fn presences_by_the_thousand_under_one_key_take_no_time() {
         format!(r#"{{"a":{{"metas":[{}]}}}}"#, metas.join(","))
     };
     world.text(&format!(r#"["1",null,"room:1","presence_state",{}]"#, metas(0, 40_000)));
-    world
-        .text(&format!(r#"["1",null,"room:1","presence_diff",{{"joins":{{}},"leaves":{}}}]"#, metas(100_000, 300_000)));
+    world.text(&format!(r#"["1",null,"room:1","presence_diff",{{"joins":{{}},"leaves":{}}}]"#, metas(100_000, 40_000)));
     world.text(&format!(r#"["1",null,"room:1","presence_state",{}]"#, metas(20_000, 40_000)));
     let Some(Event::PresenceLeave { current, left, .. }) =
         world.events_now().into_iter().rfind(|event| matches!(event, Event::PresenceLeave { .. }))

@@ -184,3 +184,25 @@ fn nothing_is_delivered_to_a_connection_that_has_ended_by_what_its_own_leave_han
     assert_eq!(outputs(&mut hub), [""; 0], "a transport that has gone takes nothing");
     assert_eq!((hub.stats().joins, hub.stats().topics, hub.stats().crashes), (0, 0, 0));
 }
+
+#[test]
+fn one_request_of_a_connection_waits_at_a_time_and_none_of_one_that_is_closed() {
+    let mut hub = hub();
+    let (mut app, request) = (Vec::new(), Request::new("GET", "/", &[], b""));
+    let status = |answer: Option<Response>| answer.map(|response| response.status());
+    let conn = hub.handle_connect(NOW, None).unwrap();
+    assert_eq!(status(hub.handle_request(NOW, &mut app, conn, &request)), None, "it waits");
+    assert_eq!(status(hub.handle_request(NOW, &mut app, conn, &request)), Some(503));
+    let upgrade = Request::new("GET", "/socket/websocket?vsn=2.0.0&later", &[], b"");
+    assert!(matches!(hub.handle_open(NOW, &mut app, conn, &upgrade), Admission::Refused(_)));
+    assert_eq!((app.len(), hub.stats().tickets), (1, 1));
+    hub.answer_request(NOW, app[0], Response::new(200)).unwrap();
+    assert_eq!(status(hub.handle_request(NOW, &mut app, conn, &request)), None, "the next");
+
+    hub.close(NOW, &mut app, conn, CloseReason::ByUs(1001)).unwrap();
+    assert_eq!(hub.stats().tickets, 0);
+    assert_eq!(status(hub.handle_request(NOW, &mut app, conn, &request)), Some(503), "it has only its transport left");
+    hub.handle_close(NOW, &mut app, conn, CloseReason::TransportEof);
+    assert_eq!(status(hub.handle_request(NOW, &mut app, conn, &request)), Some(503), "nor that");
+    assert_eq!((app.len(), hub.stats().tickets), (2, 0));
+}

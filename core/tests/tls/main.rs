@@ -3,5 +3,6 @@
 
 mod certificates;
 mod conversation;
+mod others;
 mod refused;
 mod world;

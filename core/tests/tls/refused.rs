@@ -8,7 +8,7 @@ use chanson_core::time::Instant;
 use chanson_core::tls::{Acceptor, Connector, Identity};
 use rcgen::{CertificateParams, date_time_ymd};
 
-use crate::world::{Authority, Peer, Server};
+use crate::world::{Authority, Peer, Server, records};
 
 /// What the client says about a server that shows this certificate, and what the server hears.
 fn verdict(host: &str, chain: &str, key: &str, connector: Connector) -> TlsError {
@@ -149,4 +149,59 @@ fn a_handshake_has_the_time_of_any_handshake() {
     server.endpoint.handle_close(server.now, &mut (), peer.conn);
     let stats = server.endpoint.stats();
     assert_eq!((stats.tls_handshaking, stats.tls_handshakes, stats.tls_failures), (0, 0, 1));
+}
+
+#[test]
+fn nothing_is_answered_behind_the_end() {
+    let authority = Authority::new();
+    let garbage = b"\x17\x03\x03\x00\x20aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    // The handshake took too long.
+    let mut server = Server::new(Some(authority.acceptor()));
+    let mut peer = Peer::new(&mut server, authority.connector());
+    let hello = peer.take(server.now);
+    server.give(peer.conn, &hello[..20]);
+    server.now = Instant::from_millis(5_000);
+    server.endpoint.handle_timeout(server.now, &mut ());
+    server.give(peer.conn, &hello[20..]);
+    server.give(peer.conn, garbage);
+    assert_eq!(records(&server.take(peer.conn)), 1);
+    server.give(peer.conn, garbage);
+    assert_eq!(server.take(peer.conn), b"");
+
+    // A server whom it does not trust answers a client that wants no more.
+    let mut peer = Peer::new(&mut server, Authority::new().connector());
+    let up = peer.take(server.now);
+    peer.client.disconnect(server.now);
+    server.give(peer.conn, &up);
+    peer.client.handle_bytes(server.now, &server.take(peer.conn));
+    assert_eq!(peer.failure(), Some(ConnectError::Cancelled));
+
+    // Behind the close handshake.
+    let mut peer = Peer::new(&mut server, authority.connector());
+    peer.talk(&mut server);
+    assert!(peer.client.is_connected());
+    peer.client.disconnect(server.now);
+    let up = peer.take(server.now);
+    server.give(peer.conn, &up);
+    assert_eq!(records(&server.take(peer.conn)), 2);
+    server.give(peer.conn, garbage);
+    assert_eq!(server.take(peer.conn), b"");
+}
+
+#[test]
+fn records_that_are_too_long_end_it() {
+    let authority = Authority::new();
+    // RFC 5246 §6.2.3; version 1.3 allows less, which is found when all of it is there.
+    for len in [(1_u16 << 14) + 2049, u16::MAX] {
+        let mut server = Server::new(Some(authority.acceptor()));
+        let mut peer = Peer::new(&mut server, authority.connector());
+        peer.talk(&mut server);
+        assert!(peer.client.is_connected());
+        server.give(peer.conn, &[0x17, 3, 3]);
+        server.give(peer.conn, &len.to_be_bytes());
+        // It is not waited for: the header alone is wrong.
+        server.take(peer.conn);
+        assert!(server.endpoint.is_finished(peer.conn), "{len}");
+        assert!(server.logged("a violation of TLS"), "{:?}", server.log);
+    }
 }

@@ -314,6 +314,24 @@ void clients_join_and_push() {
     CHECK(!chanson::client::make(config));
 }
 
+// Built with TLS or without.
+void acceptors_say_what_is_wrong() {
+    auto made = chanson::acceptor::make();
+    if (!made) {
+        CHECK(made.code() == CHANSON_ERR_NOT_ALLOWED);
+        return;
+    }
+    chanson::acceptor acceptor = *std::move(made);
+    CHECK(acceptor.set({}).code() == CHANSON_ERR_ARGUMENT);
+    CHECK(acceptor.set_pem("no", "PEM").code() == CHANSON_ERR_ARGUMENT);
+    const auto missing = acceptor.set_files("/nowhere/chain.pem", "/nowhere/key.pem");
+    CHECK(missing.code() == CHANSON_ERR_IO && missing.error().text.find("/nowhere/chain.pem: ") == 0);
+    // One that is nobody is none.
+    chanson_endpoint_config config = chanson_endpoint_config_default();
+    config.acceptor = acceptor.get();
+    CHECK(chanson::endpoint::make(chanson::builder(), config).code() == CHANSON_ERR_ARGUMENT);
+}
+
 } // namespace
 
 int main() {
@@ -324,5 +342,6 @@ int main() {
     sessions_take_and_give_bytes();
     other_threads_talk_by_remotes();
     clients_join_and_push();
+    acceptors_say_what_is_wrong();
     std::puts("OK");
 }

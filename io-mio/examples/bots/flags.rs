@@ -17,10 +17,12 @@ pub(crate) struct Flags {
     /// How long; `None`: until Ctrl-C.
     pub(crate) time: Option<Duration>,
     pub(crate) vsn: Vsn,
+    /// A file with whom to trust.
+    pub(crate) ca: Option<String>,
 }
 
-const USAGE: &str = "flags: --url ws://HOST:PORT/PATH --bots N --rooms N --topic PREFIX --event NAME \
-    --rate MESSAGES_PER_SECOND --payload BYTES --seconds N --vsn 1|2";
+const USAGE: &str = "flags: --url ws[s]://HOST:PORT/PATH --bots N --rooms N --topic PREFIX --event NAME \
+    --rate MESSAGES_PER_SECOND --payload BYTES --seconds N --vsn 1|2 --ca FILE";
 
 impl Flags {
     /// From the command line.
@@ -38,6 +40,7 @@ impl Flags {
             payload: 32,
             time: None,
             vsn: Vsn::V2,
+            ca: None,
         };
         let mut args = std::env::args().skip(1);
         while let Some(flag) = args.next() {
@@ -58,6 +61,7 @@ impl Flags {
                     let seconds = number(&flag, &value)?;
                     flags.time = (seconds > 0).then(|| Duration::from_secs(seconds));
                 }
+                "--ca" => flags.ca = Some(value),
                 "--vsn" => {
                     flags.vsn = match value.as_str() {
                         "1" | "1.0.0" => Vsn::V1,

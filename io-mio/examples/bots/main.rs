@@ -20,6 +20,7 @@
 //! | `--payload` | 32 | bytes of filling in each message, beside the timestamp |
 //! | `--seconds` | 0 | how long |
 //! | `--vsn` | 2 | version of the wire: 1 or 2 |
+//! | `--ca` | | for `wss://` (`--features tls`): a file with whom to trust in place of those whom the system trusts |
 //!
 //! The latency is that from the call that sends a message to its arrival at each bot that hears it, by the clock of this
 //! process: messages of other processes are counted, not measured. When fewer are sent than `--rate` says then it is the
@@ -27,6 +28,8 @@
 //!
 //! Whom you send that to is your business: a server that is not yours may take it for an attack.
 
+#[path = "../common/ca.rs"]
+mod ca;
 mod flags;
 mod swarm;
 mod tally;

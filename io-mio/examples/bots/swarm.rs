@@ -12,6 +12,7 @@ use chanson_core::{AsJson, Json, Payload};
 use chanson_mio::{AddError, ClientId, Clients};
 use serde::{Deserialize, Serialize};
 
+use crate::ca;
 use crate::flags::Flags;
 use crate::tally::Tally;
 
@@ -74,11 +75,14 @@ struct Stamp {
 impl Swarm {
     pub(crate) fn new(flags: Flags) -> Result<Self, Box<dyn std::error::Error>> {
         // A room that does not answer leaves a push waiting until its time is up; nobody looks at what they come to.
-        let config = Config::new(&flags.url)?
+        let mut config = Config::new(&flags.url)?
             .with_vsn(flags.vsn)
             .with_timeout(ANSWER_WITHIN)
             .with_capacity(Capacity::default().with_pushes(MAX_PUSHES))
             .with_reconnect(Backoff::exponential(Duration::from_millis(500), Duration::from_secs(5)).with_jitter(50));
+        if let Some(file) = &flags.ca {
+            config = ca::with_ca(config, file)?;
+        }
         let clients = Clients::new()?;
         Ok(Self {
             lately_since: clients.now(),

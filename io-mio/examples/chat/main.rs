@@ -5,9 +5,12 @@
 //! ```
 //!
 //! `--port N` (4000) and `--host ADDR` (127.0.0.1) say where; a host of `0.0.0.0` lets a phone in the same network join.
+//! Built with `--features tls`, `--tls-cert FILE --tls-key FILE` (PEM) make it `https://`.
 
 #[path = "../common/flags.rs"]
 mod flags;
+#[path = "../common/tls.rs"]
+mod tls;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write as _};
@@ -16,15 +19,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use chanson_core::http::{Request, Response};
 use chanson_core::hub::Builder;
 use chanson_core::{AsJson, Capacity, Channel, Event, Hub, Join, Leave, Mount, Refuse, Reply, Socket};
-use chanson_mio::Server;
+use chanson_mio::{Config, Server};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use flags::Flags;
+
 fn main() -> io::Result<()> {
-    let (host, port) = flags::address()?;
-    let mut server = Server::bind((host.as_str(), port), hub())?;
+    let flags = Flags::parse()?;
+    let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub(), flags.tls.secure(Config::default())?)?;
     let mut stdout = io::stdout();
-    writeln!(stdout, "chat on http://{}/ (open it in two tabs; Ctrl-C ends)", server.local_addr())?;
+    let scheme = if flags.tls.cert.is_some() { "https" } else { "http" };
+    writeln!(stdout, "chat on {scheme}://{}/ (open it in two tabs; Ctrl-C ends)", server.local_addr())?;
     stdout.flush()?;
 
     let handle = server.handle();

@@ -18,6 +18,8 @@ use chanson_mio as driver;
 mod flags;
 mod hub;
 mod serve;
+#[path = "../common/tls.rs"]
+mod tls;
 
 fn main() -> std::io::Result<()> {
     serve::serve()

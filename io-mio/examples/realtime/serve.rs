@@ -2,13 +2,15 @@
 
 use std::io::{self, Write as _};
 
-use crate::driver::Server;
-use crate::{flags, hub};
+use crate::driver::{Config, Server};
+use crate::flags::Flags;
+use crate::hub;
 
 /// Serves until it is told to end.
 pub(crate) fn serve() -> io::Result<()> {
-    let (host, port) = flags::address()?;
-    let mut server = Server::bind((host.as_str(), port), hub::hub())?;
+    let flags = Flags::parse()?;
+    let config = flags.tls.secure(Config::default())?;
+    let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub::hub(), config)?;
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on {}", server.local_addr())?;
     stdout.flush()?;

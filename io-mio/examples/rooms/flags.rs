@@ -6,14 +6,14 @@ use std::time::Duration;
 use chanson_core::Origin;
 
 use crate::hub::Options;
+use crate::tls::Files;
 
 pub(crate) struct Flags {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) drain: Duration,
     pub(crate) threads: usize,
-    /// Files with the certificate chain and its key.
-    pub(crate) tls: Option<[String; 2]>,
+    pub(crate) tls: Files,
     pub(crate) options: Options,
 }
 
@@ -31,10 +31,9 @@ impl Flags {
             port: 4000,
             drain: Duration::from_secs(2),
             threads: 1,
-            tls: None,
+            tls: Files::default(),
             options: Options::default(),
         };
-        let (mut cert, mut key) = (None, None);
         let mut args = std::env::args().skip(1);
         while let Some(flag) = args.next() {
             if flag == "--help" {
@@ -57,17 +56,11 @@ impl Flags {
                         url => Origin::list([url]),
                     };
                 }
-                "--tls-cert" => cert = Some(value),
-                "--tls-key" => key = Some(value),
                 "--threads" => flags.threads = number(&flag, &value)?,
+                _ if flags.tls.take(&flag, &value) => {}
                 _ => return Err(wrong(&format!("no such flag: {flag}; {USAGE}"))),
             }
         }
-        flags.tls = match (cert, key) {
-            (Some(cert), Some(key)) => Some([cert, key]),
-            (None, None) => None,
-            _ => return Err(wrong("--tls-cert and --tls-key belong together")),
-        };
         Ok(flags)
     }
 }

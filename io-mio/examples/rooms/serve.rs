@@ -12,10 +12,7 @@ use crate::hub::{Rooms, hub};
 /// The flags make no sense, or the port is taken.
 pub(crate) fn serve() -> io::Result<()> {
     let flags = Flags::parse()?;
-    let mut config = Config::default().with_drain(flags.drain).with_threads(flags.threads);
-    if let Some([cert, key]) = &flags.tls {
-        config = with_tls(config, cert, key)?;
-    }
+    let config = flags.tls.secure(Config::default().with_drain(flags.drain).with_threads(flags.threads))?;
     let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub(&flags.options), config)?;
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on {}", server.local_addr())?;
@@ -34,15 +31,4 @@ pub(crate) fn serve() -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(feature = "tls")]
-fn with_tls(config: Config, cert: &str, key: &str) -> io::Result<Config> {
-    use chanson_core::tls::{Acceptor, Identity};
-    Ok(config.with_tls(Acceptor::new([Identity::from_files(cert, key)?])?))
-}
-
-#[cfg(not(feature = "tls"))]
-fn with_tls(_: Config, _: &str, _: &str) -> io::Result<Config> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "--tls-cert: built without tls"))
 }

@@ -1,6 +1,6 @@
 //! One turn of the loop: wait, connect, read, time, write.
 
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
 
 use chanson_core::time::Instant;
@@ -8,7 +8,7 @@ use chanson_core::time::Instant;
 use super::{ClientId, Clients};
 use crate::server::EVENTS;
 use crate::sockets::{self, Got};
-use crate::turn::{MAX_CROWDED, SLICES};
+use crate::turn::MAX_CROWDED;
 
 impl Clients {
     pub(super) fn turn(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
@@ -147,8 +147,9 @@ impl Clients {
                 return;
             }
             match socket.write(&slices[..count]) {
-                Ok(0) => {}
+                Ok(0) => return self.fail(id, ErrorKind::WriteZero.into()),
                 Ok(sent) => entry.client.advance(self.now, sent),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(error) => return self.fail(id, error),
             }
         }
@@ -176,6 +177,9 @@ impl Clients {
         self.now = self.now.max(self.now());
     }
 }
+
+/// Slices handed to the system at a time.
+const SLICES: usize = 64;
 
 /// Bytes read from one socket in one turn; the rest waits for the next.
 pub(super) const READ_PER_TURN: usize = 64 << 10;

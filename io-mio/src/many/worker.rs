@@ -1,6 +1,6 @@
 //! A thread that has sockets and their sessions, and no hub.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::Shutdown;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::link::{Batch, Ends, Shared};
 use crate::server::{Clock, EVENTS, MAX_BUFFER, WAKER};
 use crate::sockets::{self, Got, Sockets};
 use crate::sys;
-use crate::turn::{MAX_CROWDED, SLICES};
+use crate::turn::MAX_CROWDED;
 
 pub(super) struct Worker {
     index: usize,
@@ -231,27 +231,18 @@ impl Worker {
     /// Writes for as long as there is something and the socket takes it: mostly one call.
     fn write(&mut self, id: ConnId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
-        loop {
-            if self.shard.is_finished(id) {
-                return self.dead.push(id);
-            }
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = if socket.blocked { 0 } else { self.shard.pending(id, &mut slices) };
-            if count == 0 {
-                break;
-            }
-            match socket.write(&slices[..count]) {
-                Ok(0) => {}
-                Ok(sent) => self.shard.advance(self.now, id, sent),
-                Err(_) => return self.dead.push(id),
-            }
+        let Ok(next) = self.shard.transmit(self.now, id, |slices| socket.write(slices)) else {
+            return self.dead.push(id);
+        };
+        if next.finished {
+            return self.dead.push(id);
         }
-        if !socket.shut && self.shard.is_done_sending(id) {
+        if next.done_sending && !socket.shut {
             socket.shut = true;
             // If it fails the socket has failed, and reading says so.
             drop(socket.stream.shutdown(Shutdown::Write));
         }
-        if socket.readable && self.shard.wants_bytes(id) {
+        if next.wants_bytes && socket.readable {
             self.sockets.queue(id);
         }
     }

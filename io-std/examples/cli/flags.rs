@@ -5,6 +5,8 @@ use std::error::Error;
 use chanson_std::client::Config;
 use serde_json::{Value, json};
 
+use crate::ca;
+
 pub(crate) const USAGE: &str =
     "usage: cli ws[s]://HOST:PORT/PATH TOPIC [--name NAME] [--params JSON] [--param KEY=VALUE]… [--raw] [--ca FILE]";
 
@@ -39,18 +41,8 @@ impl Flags {
             config = config.with_param(name, value);
         }
         if let Some(file) = ca {
-            config = with_ca(config, &file)?;
+            config = ca::with_ca(config, &file)?;
         }
         Ok(Self { config, topic, params, raw })
     }
-}
-
-#[cfg(feature = "tls")]
-fn with_ca(config: Config, file: &str) -> Result<Config, Box<dyn Error>> {
-    Ok(config.with_tls(chanson_core::tls::Connector::with_ca_file(file)?))
-}
-
-#[cfg(not(feature = "tls"))]
-fn with_ca(_: Config, _: &str) -> Result<Config, Box<dyn Error>> {
-    Err("--ca: built without tls".into())
 }

@@ -12,6 +12,8 @@
 //! `--param KEY=VALUE` adds to the address. Built with `--features tls` it talks to `wss://` too, and `--ca FILE` names the
 //! certificates (PEM) of whom to trust instead of those whom the system does.
 
+#[path = "../../../io-mio/examples/common/ca.rs"]
+mod ca;
 mod flags;
 mod screen;
 

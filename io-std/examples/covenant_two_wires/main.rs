@@ -17,16 +17,22 @@ use chanson_core::covenant::contract::Fault;
 use chanson_core::covenant::host::{self, Host, Topics};
 use chanson_core::covenant::server::Server;
 use chanson_core::covenant::sidekick::{self, Sidekick};
+use chanson_core::driver::Config;
 use chanson_core::http::Response;
 use chanson_core::{Capacity, Hub, Mount};
 use chanson_std::covenant;
 
 mod contract;
+#[path = "../../../io-mio/examples/common/flags.rs"]
+mod flags;
+#[path = "../../../io-mio/examples/common/tls.rs"]
+mod tls;
 
 use contract::{Announce, Chat, Room, Said, User, contract};
+use flags::Flags;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let port = port()?;
+    let flags = Flags::parse()?;
     let mut server = Server::<()>::builder(contract()?).seed(covenant::seed()?).build(DirectServerToSidekick)?;
     server.define_channel::<Chat>(
         |client, login| match login.token.as_str() {
@@ -62,7 +68,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         });
     // The Sidekick's own requests are not served here, so its secret is nobody's.
     let mut host = Host::new(server, Sidekick::new(sidekick::Config::new("")), ()).topics(topics);
-    let mut http = chanson_std::Server::bind(("127.0.0.1", port), hub)?;
+    let config = flags.tls.secure(Config::default())?;
+    let mut http = chanson_std::Server::bind_with((flags.host.as_str(), flags.port), hub, config)?;
     println!("listening on {}", http.local_addr());
     io::stdout().flush()?;
 
@@ -70,14 +77,4 @@ fn main() -> Result<(), Box<dyn Error>> {
     ctrlc::set_handler(move || handle.shutdown())?;
     http.run_with(&mut host)?;
     Ok(())
-}
-
-/// `--port N`
-fn port() -> Result<u16, Box<dyn Error>> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => Ok(4000),
-        ["--port", port] => Ok(port.parse()?),
-        _ => Err("usage: covenant_two_wires [--port N]".into()),
-    }
 }

@@ -12,6 +12,8 @@ mod flags;
 mod hub;
 #[path = "../../../io-mio/examples/realtime/serve.rs"]
 mod serve;
+#[path = "../../../io-mio/examples/common/tls.rs"]
+mod tls;
 
 fn main() -> std::io::Result<()> {
     serve::serve()

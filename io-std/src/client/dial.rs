@@ -3,13 +3,13 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, ToSocketAddrs as _};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::cancel::Cancel;
 use crate::threads;
 
 /// What happened, for the client's own thread; each but the first with the number of its attempt.
@@ -37,28 +37,24 @@ pub(super) struct Attempt {
     host: Box<str>,
     port: u16,
     timeout: Duration,
-    cancelled: AtomicBool,
     /// What is being connected, or is.
-    socket: Mutex<Option<Arc<Socket>>>,
+    socket: Cancel<Socket>,
 }
 
 impl Attempt {
     pub(super) fn new(number: u64, host: Box<str>, port: u16, timeout: Duration) -> Arc<Self> {
-        Arc::new(Self { number, host, port, timeout, cancelled: AtomicBool::new(false), socket: Mutex::default() })
+        Arc::new(Self { number, host, port, timeout, socket: Cancel::new() })
     }
 
     /// Ends it, whatever its state. On Linux this interrupts a connect too; elsewhere that takes up to its timeout, and what
     /// comes of it is of no interest to anyone.
     pub(super) fn cancel(&self) {
-        self.cancelled.store(true, Ordering::SeqCst);
-        if let Some(socket) = &*self.socket.lock().unwrap_or_else(PoisonError::into_inner) {
-            // If it fails, there is nothing to end (any more).
-            drop(socket.shutdown(Shutdown::Both));
-        }
+        // If it fails, there is nothing to end (any more).
+        self.socket.cancel(|socket| drop(socket.shutdown(Shutdown::Both)));
     }
 
     fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::SeqCst)
+        self.socket.is_cancelled()
     }
 
     /// Tries one address after the other, each for its share of the time that is left.
@@ -78,8 +74,7 @@ impl Attempt {
 
     fn connect_to(&self, addr: SocketAddr, timeout: Duration) -> io::Result<Arc<Socket>> {
         let socket = Arc::new(Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?);
-        *self.socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&socket));
-        if self.is_cancelled() {
+        if !self.socket.hold(&socket) {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "cancelled"));
         }
         socket.connect_timeout(&addr.into(), timeout)?;

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use chanson_core::client::Event;
+use chanson_core::client::{Event, Presence};
+
+use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 
 /// A reader of a client's events: what [`Client::events`](super::Client::events) gives.
 ///
@@ -68,7 +69,6 @@ impl fmt::Debug for Events {
 }
 
 /// Events that wait to be read.
-#[derive(Default)]
 pub(super) struct Queue {
     list: Mutex<List>,
     came: Condvar,
@@ -83,6 +83,10 @@ struct List {
 }
 
 impl Queue {
+    pub(super) fn new() -> Self {
+        Self { list: Mutex::new(List::default()), came: Condvar::new(), lost: AtomicU64::new(0) }
+    }
+
     pub(super) fn push(&self, event: Event) {
         let mut list = self.lock();
         let bytes = weight(&event);
@@ -148,12 +152,22 @@ fn weight(event: &Event) -> usize {
     match event {
         Event::Message { event, payload, .. } => event.len() + payload.as_payload().len(),
         Event::Joined { response, .. } => response.as_payload().len(),
-        Event::PresenceJoin { key, new: change, .. } | Event::PresenceLeave { key, left: change, .. } => {
-            key.len() + change.metas().map(|meta| meta.as_str().len()).sum::<usize>()
+        Event::PresenceJoin { key, current, new: change, .. } => {
+            key.len() + copied(change) + current.as_ref().map_or(0, |current| current.metas().len() * PER_META)
+        }
+        Event::PresenceLeave { key, current, left: change, .. } => {
+            key.len() + copied(change) + current.metas().len() * PER_META
         }
         _ => 0,
     }
 }
+
+fn copied(presence: &Presence) -> usize {
+    presence.metas().map(|meta| meta.as_str().len() + PER_META).sum()
+}
+
+/// What a meta needs beside its text, about.
+const PER_META: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -168,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_oldest_go_when_too_many_wait() {
-        let events = Events(Arc::default());
+        let events = Events(Arc::new(Queue::new()));
         events.0.push(Event::Connected);
         for _ in 0..Events::CAPACITY {
             events.0.push(message(1));
@@ -183,7 +197,7 @@ mod tests {
 
     #[test]
     fn many_bytes_count_too_but_one_event_is_always_taken() {
-        let events = Events(Arc::default());
+        let events = Events(Arc::new(Queue::new()));
         for _ in 0..3 {
             events.0.push(message(Events::CAPACITY_BYTES * 2));
         }

@@ -2,17 +2,21 @@
 //!
 //! [`Client`] and [`Channel`] are what a program holds; the rest is what they say, and what they are told.
 
+pub(crate) mod bell;
+mod cancel;
 mod channel;
 pub(crate) mod dial;
 mod error;
 mod events;
+#[cfg(all(test, loom))]
+mod models;
 mod shared;
+mod tell;
 mod turn;
 pub(crate) mod wire;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -267,7 +271,7 @@ impl Client {
 
     /// A reader of what happens, from the beginning. See [`Events`] for what holds when nobody reads.
     pub fn events(&self) -> Events {
-        Events(Arc::clone(&self.shared.queue))
+        Events(Arc::clone(&self.shared.teller.queue))
     }
 
     /// Has every event handed to `callback`, on the client's thread, in place of [`events`](Self::events): first those
@@ -313,8 +317,8 @@ impl Client {
     pub fn stats(&self) -> Stats {
         Stats {
             core: self.shared.lock().core.stats(),
-            lost_events: self.shared.queue.lost(),
-            callback_panics: self.shared.callback_panics.load(Ordering::Relaxed),
+            lost_events: self.shared.teller.queue.lost(),
+            callback_panics: self.shared.teller.panics(),
         }
     }
 

@@ -1,8 +1,6 @@
 //! What the application's threads and the client's own have in common.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 use std::{io, time};
@@ -12,25 +10,24 @@ use chanson_core::time::Instant;
 use chanson_core::{PayloadBuf, ToPayload};
 use crossbeam_channel::Sender;
 
+use super::bell::Bell;
 use super::dial::Input;
-use super::events::Queue;
+use super::tell::{Callback, Teller};
 use super::{JoinError, NotConnected, PushError, Reply};
 
 pub(super) struct Shared {
     state: Mutex<State>,
     /// The connection has come or gone, or the client has ended.
     changed: Condvar,
-    pub(super) queue: Arc<Queue>,
-    callback: Mutex<Option<Callback>>,
+    pub(super) teller: Teller,
     inputs: Sender<Input>,
     /// How long an answer is waited for, unless told otherwise.
     pub(super) timeout: time::Duration,
-    /// Whether the client's thread was woken and has not looked yet, so that a burst wakes it once.
-    woken: AtomicBool,
+    /// Wakes the client's thread.
+    bell: Bell,
     start: time::Instant,
     /// The client's own.
     pub(super) thread: OnceLock<ThreadId>,
-    pub(super) callback_panics: AtomicU64,
 }
 
 pub(super) struct State {
@@ -46,8 +43,6 @@ pub(super) struct State {
     /// Whether nothing is to be begun any more.
     pub(super) ending: bool,
 }
-
-type Callback = Box<dyn FnMut(Event) + Send>;
 
 /// What is to be done with the end of a push.
 pub(super) type Then = Box<dyn FnOnce(Result<Reply, PushError>) + Send>;
@@ -73,14 +68,12 @@ impl Shared {
         Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
-            queue: Arc::default(),
-            callback: Mutex::default(),
+            teller: Teller::new(),
             inputs,
             timeout,
-            woken: AtomicBool::new(false),
+            bell: Bell::new(),
             start: time::Instant::now(),
             thread: OnceLock::new(),
-            callback_panics: AtomicU64::new(0),
         }
     }
 
@@ -95,16 +88,12 @@ impl Shared {
 
     /// Has the client's thread look for what there is to do.
     pub(super) fn wake(&self) {
-        if !self.woken.swap(true, Ordering::AcqRel) && self.inputs.try_send(Input::Wake).is_err() {
-            // When it is full, there is something to turn for anyway.
-            self.rise();
-        }
+        self.bell.ring(|| drop(self.inputs.try_send(Input::Wake)));
     }
 
-    /// The client's thread has taken the `Wake`, and looks from now on. Not before: a `Wake` that is taken without this would
-    /// be the last.
+    /// The client's thread has taken its inputs, and looks: see [`Bell::rise`].
     pub(super) fn rise(&self) {
-        self.woken.swap(false, Ordering::AcqRel);
+        self.bell.rise();
     }
 
     pub(super) fn is_own_thread(&self) -> bool {
@@ -180,22 +169,17 @@ impl Shared {
     // --- telling ---
 
     pub(super) fn set_callback(&self, callback: Option<Callback>) {
-        let before = std::mem::replace(&mut *self.lock_callback(), callback);
-        // What it holds may be anything, so it goes when nothing is locked.
-        drop(before);
+        self.teller.set(callback);
         self.wake();
     }
 
     /// On the client's thread: tells what has happened.
     pub(super) fn tell(&self, told: Vec<Told>) {
-        self.run_callback();
+        self.teller.run();
         for told in told {
             match told {
-                Told::Event(event) => {
-                    self.queue.push(event);
-                    self.run_callback();
-                }
-                Told::Push(then, result) => self.guard(|| then(result)),
+                Told::Event(event) => self.teller.tell(event),
+                Told::Push(then, result) => self.teller.guard(|| then(result)),
                 // Whoever does not wait any more need not know.
                 Told::Join(waiter, result) => drop(waiter.send(result)),
             }
@@ -208,33 +192,6 @@ impl Shared {
             if let Told::Join(waiter, result) = told {
                 drop(waiter.send(result));
             }
-        }
-    }
-
-    /// Hands the callback, if there is one, all events that wait.
-    fn run_callback(&self) {
-        // It is taken out, so that it may set another one.
-        let Some(mut callback) = self.lock_callback().take() else { return };
-        while let Some(event) = self.queue.try_pop() {
-            self.guard(|| callback(event));
-            if self.lock_callback().is_some() {
-                return self.run_callback();
-            }
-        }
-        let mut place = self.lock_callback();
-        if place.is_none() {
-            *place = Some(callback);
-        }
-    }
-
-    fn lock_callback(&self) -> MutexGuard<'_, Option<Callback>> {
-        self.callback.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A panic of the application's ends with what it was doing.
-    fn guard(&self, run: impl FnOnce()) {
-        if catch_unwind(AssertUnwindSafe(run)).is_err() {
-            self.callback_panics.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -262,7 +219,7 @@ impl Shared {
         self.tell(told);
         // What it holds may hold the client.
         self.set_callback(None);
-        self.queue.close();
+        self.teller.queue.close();
     }
 }
 

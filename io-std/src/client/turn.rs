@@ -74,6 +74,7 @@ impl Worker {
             self.take(&mut state, next);
             input = None;
         }
+        shared.rise();
         let now = shared.now();
         if state.core.poll_timeout().is_some_and(|due| due <= now) {
             state.core.handle_timeout(now);
@@ -108,9 +109,6 @@ impl Worker {
     }
 
     fn take(&mut self, state: &mut State, input: Input) {
-        if let Input::Wake = input {
-            return self.shared.rise();
-        }
         let now = self.shared.now();
         if let Some(error) = self.wire.take(&mut state.core, now, input) {
             state.system = Some(Arc::new(error));

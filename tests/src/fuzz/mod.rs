@@ -4,6 +4,7 @@
 //! within a bound of memory. A new target is a function here, a line in [`TARGETS`], a program in `fuzz/fuzz_targets`, and
 //! seeds in `fuzz/corpus`.
 
+mod c_api;
 mod covenant;
 mod deflate;
 mod endpoint;
@@ -17,6 +18,7 @@ mod values;
 mod wire;
 mod ws;
 
+pub use self::c_api::c_api;
 pub use self::covenant::covenant_server;
 pub use self::deflate::deflate;
 pub use self::endpoint::endpoint;
@@ -43,6 +45,7 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target { name: "c_api", run: c_api, memory: 4 << 20 },
     Target { name: "covenant_server", run: covenant_server, memory: 256 << 10 },
     Target { name: "deflate", run: deflate, memory: 1 << 20 },
     Target { name: "endpoint", run: endpoint, memory: 4 << 20 },

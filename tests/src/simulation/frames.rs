@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::ledger::{Answered, Broadcast, Welcome, topic_index};
+use super::ledger::{Answered, Broadcast, TOPICS, Welcome, topic_index};
 
 /// Cuts what a server sends into its pieces.
 pub(super) struct Pieces {
@@ -41,6 +41,10 @@ impl Pieces {
     pub(super) fn new(vsn: Vsn) -> Self {
         let decoder = Decoder::new(Role::Client, 1 << 24);
         Self { vsn, input: Vec::new(), used: Vec::new(), decoder, upgraded: false }
+    }
+
+    pub(super) const fn is_upgraded(&self) -> bool {
+        self.upgraded
     }
 
     /// More bytes; the pieces that are whole now, each with its bytes.
@@ -103,7 +107,9 @@ impl Piece {
         };
         Ok(match &*event {
             "said" => Self::Broadcast(serde_json::from_str(payload.get())?),
-            "phx_close" | "phx_error" => Self::End { topic: topic_index(&topic), crashed: event == "phx_error" },
+            "phx_close" | "phx_error" if topic_index(&topic) < TOPICS.len() => {
+                Self::End { topic: topic_index(&topic), crashed: event == "phx_error" }
+            }
             "phx_reply" => {
                 let reply: Reply<'_> = serde_json::from_str(payload.get())?;
                 match (serde_json::from_str(reply.response.get()), serde_json::from_str(reply.response.get())) {

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use chanson_core::limits::{RateAction, RateLimit};
 use chanson_core::{Channel, ConnId, Event, Hub, Join, Json, Leave, Mount, Refuse, Reply, Socket, Ticket};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::options::Shape;
+use super::options::{BURST, FOE_JOINS, OFFENCES, PER_SECOND, Shape};
 
 /// The topics. In `seen:*` everybody is tracked.
 pub(super) const TOPICS: [&str; 4] = ["room:a", "room:b", "seen:a", "seen:b"];
@@ -111,6 +112,13 @@ pub(super) struct Ledger {
     pub(super) server: u32,
     /// Handlers that failed on purpose.
     pub(super) crashes: u64,
+    /// What hostile clients have joined of their own, and how many of their messages came through.
+    pub(super) foes: BTreeSet<(ConnId, String)>,
+    pub(super) talked: BTreeMap<ConnId, u64>,
+    /// How many of their texts are no messages.
+    pub(super) nonsense: u64,
+    /// Whether they have sent many heartbeats, for whose answers there is room of their own.
+    pub(super) flooded: bool,
     /// What must not be.
     pub(super) wrong: Option<String>,
     /// After so many whispers one is said aloud: see `Mischief::Echo`.
@@ -126,6 +134,9 @@ impl Ledger {
         }
         self.owed.clear();
         self.tickets.clear();
+        self.foes.clear();
+        self.talked.clear();
+        self.flooded = false;
         (self.server, self.crashes) = (self.server + 1, 0);
     }
 
@@ -160,6 +171,13 @@ impl Ledger {
             }
         }
         Broadcast::new(topic, n)
+    }
+
+    /// How many joins a connection has.
+    pub(super) fn joins_of(&self, conn: ConnId) -> usize {
+        let of = |other: &ConnId| *other == conn;
+        self.active.keys().filter(|(other, _)| of(other)).count()
+            + self.foes.iter().filter(|(other, _)| of(other)).count()
     }
 
     fn echoes(&mut self) -> bool {
@@ -233,9 +251,47 @@ pub(super) fn hub(seed: [u8; 32], shape: &Shape) -> Hub<Ledger> {
             .on("stop", |socket, msg| event(socket, msg, Act::Stop))
             .on("crash", |socket, msg| event(socket, msg, Act::Crash))
     };
-    let mount = Mount::channels("/socket").channel(channel("room:*")).channel(channel("seen:*"));
-    let mount = mount.idle_timeout(shape.idle_timeout).ticket_limit(shape.ticket_limit);
-    Hub::builder().seed(seed).mount(mount).capacity(shape.capacity.clone()).build().expect("the hub makes sense")
+    let mount = |path: &str| {
+        let mount = Mount::channels(path).channel(channel("room:*")).channel(channel("seen:*")).channel(foes());
+        mount.idle_timeout(shape.idle_timeout).ticket_limit(shape.ticket_limit)
+    };
+    let rate = RateLimit { burst: BURST, per_second: PER_SECOND, action: RateAction::Drop };
+    let limits = mount("/limits").rate_limit(rate).max_joins(FOE_JOINS).max_offences(OFFENCES).max_message(1000);
+    Hub::builder()
+        .seed(seed)
+        .mount(mount("/socket"))
+        .mount(limits)
+        .capacity(shape.capacity.clone())
+        .build()
+        .expect("the hub makes sense")
+}
+
+/// Where hostile clients talk to each other.
+fn foes() -> Channel<Ledger> {
+    let count = |socket: &mut Socket<'_, Ledger>| {
+        let conn = socket.conn();
+        *socket.app().talked.entry(conn).or_default() += 1;
+    };
+    Channel::<Ledger>::new("foe:*")
+        .join(|socket, join| {
+            let at = (socket.conn(), join.topic.to_owned());
+            socket.app().foes.insert(at);
+            Ok(Reply::empty())
+        })
+        .leave(|socket, _| {
+            let at = (socket.conn(), socket.topic().to_owned());
+            if !socket.app().foes.remove(&at) {
+                socket.app().wrong.get_or_insert(format!("{at:?} was left without being there"));
+            }
+        })
+        .on("echo", move |socket, msg| {
+            count(socket);
+            socket.reply(msg.payload)
+        })
+        .on("say", move |socket, msg| {
+            count(socket);
+            socket.broadcast("again", msg.payload)
+        })
 }
 
 fn join(socket: &mut Socket<'_, Ledger>, join: Join<'_>) -> Result<Reply, Refuse> {
@@ -270,7 +326,13 @@ enum Act {
 
 fn event(socket: &mut Socket<'_, Ledger>, msg: Event<'_>, act: Act) -> Result<(), String> {
     let (conn, topic) = (socket.conn(), topic_index(msg.topic));
-    let said: Said = msg.payload.parse().map_err(|error| error.to_string())?;
+    let said: Said = match msg.payload.parse() {
+        Ok(said) => said,
+        Err(error) => {
+            socket.app().crashes += 1;
+            return Err(error.to_string());
+        }
+    };
     let join = socket.app().handle(conn, topic, said);
     let text = |error: &dyn std::fmt::Display| error.to_string();
     match act {

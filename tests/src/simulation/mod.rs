@@ -16,11 +16,14 @@
 //! - A push reaches its handler at most once and in order, and has exactly one end: its own answer, a timeout in its time,
 //!   or the end of its channel.
 //! - All gauges and queues are within their bounds and equal to what the ledger says; a timeout that was handled moves.
+//! - Hostile clients (malformed frames and heads, nonsense, floods, half closes, never a read) get no more than there is
+//!   for them: no longer handshakes, no more joins, messages and offences than their mount allows.
 //! - When the weather clears up all come back: every channel is joined, every broadcast has come, presences agree. When all
 //!   have gone nothing is left.
 //!
 //! That these would be noticed is tested too: [`Mischief`] does in a run what must not happen.
 
+mod foes;
 mod frames;
 mod hear;
 mod ledger;
@@ -42,6 +45,7 @@ use std::ops::AddAssign;
 
 use chanson_core::time::Instant;
 
+pub use self::foes::{Flood, Foul};
 pub use self::mischief::Mischief;
 pub use self::ops::Op;
 pub use self::options::Options;
@@ -115,6 +119,16 @@ pub struct Summary {
     pub refused: u64,
     /// Servers that were thrown away.
     pub restarts: u64,
+    /// What hostile clients did.
+    pub fouls: u64,
+    /// Connections of theirs for which there was no room.
+    pub turned_away: u64,
+    /// Those that were closed for offences.
+    pub offenders: u64,
+    /// Those that were closed for a broken rule of the protocol.
+    pub violations: u64,
+    /// Messages beyond the rate that was allowed.
+    pub rate_limited: u64,
     /// Mischief done.
     pub mischief: u64,
 }
@@ -137,6 +151,11 @@ impl AddAssign for Summary {
         self.slow += other.slow;
         self.refused += other.refused;
         self.restarts += other.restarts;
+        self.fouls += other.fouls;
+        self.turned_away += other.turned_away;
+        self.offenders += other.offenders;
+        self.violations += other.violations;
+        self.rate_limited += other.rate_limited;
         self.mischief += other.mischief;
     }
 }

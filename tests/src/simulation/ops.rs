@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 
+use super::foes::{FOES, Foul};
 use super::ledger::{Answer, TOPICS};
 use super::script::Step;
 use super::world::World;
@@ -32,6 +33,7 @@ pub enum Op {
     Restart,
     Shutdown,
     Away { away: bool },
+    Foul { foe: u8, foul: Foul },
 }
 
 impl World {
@@ -69,6 +71,7 @@ impl World {
             Op::Restart => Step::Restart,
             Op::Shutdown => Step::Shutdown,
             Op::Away { away } => Step::Away(away),
+            Op::Foul { foe, foul } => Step::Foul(usize::from(foe) % FOES, foul),
         })
     }
 }

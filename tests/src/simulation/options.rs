@@ -17,6 +17,8 @@ pub struct Options {
     pub steps: usize,
     /// Whether what the server sends is judged on its wires, and not only by what the clients say.
     pub taps: bool,
+    /// Whether there are hostile clients.
+    pub foes: bool,
     /// What is to go wrong that must not.
     pub mischief: Option<Mischief>,
     /// Whether to tell on stderr what happens.
@@ -25,7 +27,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { steps: 100, taps: true, mischief: None, trace: false }
+        Self { steps: 100, taps: true, foes: true, mischief: None, trace: false }
     }
 }
 
@@ -70,6 +72,12 @@ impl Shape {
         }
     }
 }
+
+/// On the mount where there is less of everything: messages at once and per second, joins, offences in a row.
+pub(super) const BURST: u32 = 20;
+pub(super) const PER_SECOND: u32 = 5;
+pub(super) const FOE_JOINS: usize = 2;
+pub(super) const OFFENCES: u16 = 10;
 
 /// How a client is made.
 pub(super) struct Manner {

@@ -1,9 +1,11 @@
 //! What holds at every moment, and how everything comes to rest.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chanson_core::client::ChannelId;
 
+use super::foes::FOES;
 use super::ledger::{Answer, TOPICS, is_tracked};
 use super::script::Step;
 use super::world::World;
@@ -21,11 +23,13 @@ impl World {
         let hub = stats.hub;
         let mut members = [0; TOPICS.len()];
         ledger.active.keys().for_each(|(_, topic)| members[*topic] += 1);
+        let foes = self.foes.iter().filter(|foe| foe.conn.is_some()).count();
+        let of_foes: BTreeSet<&str> = ledger.foes.iter().map(|(_, topic)| topic.as_str()).collect();
         let is = [hub.connections, hub.joins, hub.topics, hub.presences];
         let ought = [
-            self.wires.iter().filter(|wire| wire.conn.is_some()).count(),
-            ledger.active.len(),
-            members.iter().filter(|members| **members > 0).count(),
+            self.wires.iter().filter(|wire| wire.conn.is_some()).count() + foes,
+            ledger.active.len() + ledger.foes.len(),
+            members.iter().filter(|members| **members > 0).count() + of_foes.len(),
             members.iter().enumerate().filter(|(topic, _)| is_tracked(*topic)).map(|(_, members)| members).sum(),
         ];
         if is != ought {
@@ -33,7 +37,7 @@ impl World {
         }
         let most = [capacity.connections, capacity.joins, capacity.topics, capacity.presences];
         let over = is.iter().zip(most).any(|(is, most)| *is > most) || hub.tickets > capacity.tickets;
-        if over || hub.crashes != ledger.crashes || hub.undecodable > 0 {
+        if over || hub.crashes != ledger.crashes || hub.undecodable > ledger.nonsense {
             return Err(format!("beyond the bounds, or crashes ({}): {hub:?}", ledger.crashes));
         }
         for (name, members) in TOPICS.iter().zip(members) {
@@ -44,17 +48,24 @@ impl World {
                 ));
             }
         }
-        let of_each = hub.connections * (capacity.queued_bytes_per_connection + LONGEST);
+        let of_each = hub.connections * (capacity.queued_bytes_per_connection + LONGEST) + foes * RESERVED;
         let of_all = capacity.queued_bytes + hub.connections * CONTROL;
         if stats.queued_bytes > of_each.min(of_all) {
             return Err(format!("{} bytes are queued for {} connections", stats.queued_bytes, hub.connections));
         }
-        Ok(())
+        let most = capacity.queued_bytes_per_connection + LONGEST + if ledger.flooded { RESERVED } else { 0 };
+        if stats.most_queued_bytes_of_one > most {
+            return Err(format!("{} bytes were queued for one connection", stats.most_queued_bytes_of_one));
+        }
+        self.check_foes()
     }
 
-    /// The weather clears up: all come back, and hear each other.
+    /// The weather clears up: all come back, and hear each other. Hostile clients go, and what they had is there for others;
+    /// those that died are found to be dead.
     pub(super) fn calm(&mut self) -> Result<(), String> {
         (self.away, self.fine) = (false, true);
+        let living: Vec<usize> = (0..FOES).filter(|foe| !self.foes[*foe].dead).collect();
+        living.into_iter().try_for_each(|foe| self.vanish(foe))?;
         self.wires.iter_mut().for_each(super::wire::Wire::mend);
         if self.endpoint.hub().is_stopping() {
             self.restart();
@@ -158,5 +169,7 @@ impl World {
 const PATIENCE: Duration = Duration::from_secs(200);
 /// More than the longest message has, and what is reserved for answers to heartbeats.
 const LONGEST: usize = 2048;
+/// What is reserved for answers to heartbeats, which hostile clients use.
+const RESERVED: usize = 16 * 1024;
 /// More than a close frame and the head of a response have.
 const CONTROL: usize = 512;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chanson_core::client::ChannelId;
 use chanson_core::{Refuse, Reply};
 
+use super::foes::{FOES, Foul};
 use super::ledger::{Answer, TOPICS, to_json};
 use super::world::World;
 
@@ -38,6 +39,8 @@ pub(super) enum Step {
     Restart,
     Shutdown,
     Away(bool),
+    /// A hostile client.
+    Foul(usize, Foul),
     // the end
     Calm,
     Disconnect,
@@ -59,6 +62,9 @@ impl World {
 
     /// The next step.
     pub(super) fn draw(&mut self) -> Step {
+        if self.options.foes && self.foe_random.once_in(3) {
+            return Step::Foul(self.foe_random.below(FOES), Foul::draw(&mut self.foe_random));
+        }
         let peer = self.random.below(self.peers.len());
         let topic = self.random.below(TOPICS.len());
         let channels: Vec<ChannelId> = self.peers[peer].channels().map(|(id, _)| id).collect();
@@ -136,10 +142,12 @@ impl World {
             Step::Jump(time) => {
                 self.now = now + time;
                 self.peers.iter_mut().for_each(|peer| peer.late += time);
+                self.foes.iter_mut().for_each(|foe| foe.excuse(time));
             }
             Step::Restart => self.restart(),
             Step::Shutdown => self.endpoint.act(now, &mut self.ledger, |hub, ledger| hub.shutdown(now, ledger)),
             Step::Away(away) => self.away = away,
+            Step::Foul(foe, foul) => self.foul(foe, foul)?,
             Step::Calm => return self.calm(),
             Step::Disconnect => return self.disconnect_all(),
             Step::End => return self.end(),

@@ -19,6 +19,11 @@ impl Tap {
         Self { pieces: Pieces::new(vsn), closed: false }
     }
 
+    /// Whether it has upgraded the connection and has not sent a close frame.
+    pub(super) const fn is_open(&self) -> bool {
+        self.pieces.is_upgraded() && !self.closed
+    }
+
     /// The server sends these bytes.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use chanson_core::endpoint::{self, Endpoint};
 use chanson_core::time::Instant;
 
 use super::Summary;
+use super::foes::{FOES, Foe};
 use super::ledger::{Ledger, hub};
 use super::mischief::{Mischief, Plan};
 use super::options::{Manner, Options, Shape};
@@ -22,6 +23,9 @@ pub(super) struct World {
     pub(super) ledger: Ledger,
     pub(super) peers: Vec<Peer>,
     pub(super) wires: Vec<Wire>,
+    pub(super) foes: [Foe; FOES],
+    /// Theirs, so that a run without them is the same as before.
+    pub(super) foe_random: Random,
     /// The server cannot be reached.
     pub(super) away: bool,
     /// Wires are made well: the weather is fine.
@@ -62,6 +66,8 @@ impl World {
             ledger,
             peers,
             wires: Vec::new(),
+            foes: Default::default(),
+            foe_random: Random::new(!seed),
             away: false,
             fine: false,
             plan: Plan::new(options.mischief, patience),
@@ -100,12 +106,16 @@ impl World {
             wire.cut(self.now, &mut self.random);
             wire.conn = None;
         }
+        self.foes.iter_mut().for_each(|foe| foe.conn = None);
     }
 
     pub(super) fn count_server(&mut self) {
         let stats = self.endpoint.stats();
         self.counted.slow += stats.slow_consumers;
         self.counted.refused += stats.hub.refused_joins;
+        self.counted.offenders += stats.hub.offenders;
+        self.counted.violations += stats.hub.protocol_errors;
+        self.counted.rate_limited += stats.hub.rate_limited;
     }
 
     // --- time ---
@@ -161,6 +171,7 @@ impl World {
                 };
             }
             self.order = order;
+            moved |= self.foes_turn()?;
             self.wires.retain(|wire| !wire.is_gone());
             if !moved {
                 return self.check();

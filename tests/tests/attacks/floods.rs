@@ -283,7 +283,29 @@ fn a_busy_connection_does_not_starve_others(host: Host) {
     });
 }
 
+/// A topic with many subscribers on which somebody never stops to speak: who is in another one hears its own in time.
+fn a_busy_topic_does_not_starve_others(host: Host) {
+    besiege(host, &[], 2 * LITTLE, |address| {
+        let message = text(&format!(r#"["1","2","room:busy","from",{{"text":"{}"}}]"#, "x".repeat(300))).repeat(5);
+        let until = Until(Instant::now() + Duration::from_millis(1500));
+        let listeners: Vec<_> = (0..20).map(|_| Peer::joined(address, "room:busy")).collect();
+        thread::scope(|scope| {
+            for mut listener in listeners {
+                // Reads until it is closed: by the speaker's pace, or by itself.
+                scope.spawn(move || while until.is_far() && listener.text().is_some() {});
+            }
+            scope.spawn(move || {
+                let mut peer = Peer::joined(address, "room:busy");
+                while until.is_far() && peer.send(&message) {}
+                // Those who still listen hear of the end.
+                peer.send(&message);
+            });
+        });
+    });
+}
+
 on_each_host! {
+    a_busy_topic_does_not_starve_others
     floods_of_frames
     floods_of_messages
     floods_of_requests

@@ -221,7 +221,12 @@ fn without_anybody_there() {
     assert!(!client.wait_online(Duration::from_millis(10)));
     drop(client);
     assert!(matches!(hears.iter().last(), None | Some(Event::ConnectFailed { .. })));
+}
 
+#[cfg(not(feature = "tls"))]
+#[test]
+fn tls_is_not_there() {
+    let server = || HttpClientToServer::new("http://127.0.0.1:1/api/covenant").unwrap();
     let sidekick = HttpClientToSidekick::new("https://127.0.0.1:1").unwrap();
     assert!(matches!(Client::start(Config::new(server(), sidekick)), Err(StartError::NoTls)));
     let tls = HttpClientToServer::new("https://127.0.0.1:1").unwrap();

@@ -43,7 +43,8 @@ impl OverTcp {
             url = format!("http://{}", listener.local_addr().unwrap());
             sidekick = Some(FakeSidekick::start(listener));
         }
-        let flags = ["--sidekick-url", &url, "--sidekick-secret", sidekick_secret, "--server-secret", "server-secret"];
+        let mut flags = vec!["--sidekick-url", &url, "--sidekick-secret", sidekick_secret];
+        flags.extend(["--server-secret", "server-secret", "--drain-ms", "600000"]);
         let program = Rooms::start_binary(binary(), &flags);
         Self { program, conns: HashMap::new(), sidekick, called: VecDeque::new() }
     }

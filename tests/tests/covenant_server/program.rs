@@ -129,16 +129,38 @@ fn told_to_end_it_answers_who_has_asked_and_ends() {
     let mut stage = OverTcp::start("s", true);
     stage.ask(1, &request(CONNECT, "connect"));
     stage.call().unwrap();
-    let id = stage.program.child().id().to_string();
-    assert!(Command::new("kill").arg(id).status().unwrap().success());
-    // As soon as it takes no more, it is ending.
-    let begin = Instant::now();
-    while !post(&stage, "/api/covenant", "", "{}").starts_with("HTTP/1.1 503 ") {
-        assert!(begin.elapsed() < PATIENCE, "it still takes requests");
-    }
+    terminate(&mut stage);
+    wait_for_the_end(&stage);
     stage.answer(Some((200, "OK")));
     assert_eq!(stage.response(1).status, 200);
     assert!(stage.program.child().wait().unwrap().success());
+}
+
+#[test]
+fn told_to_end_twice_it_does_not_wait_for_those_who_have_asked() {
+    let mut stage = OverTcp::start("s", true);
+    stage.ask(1, &request(CONNECT, "connect"));
+    stage.call().unwrap();
+    terminate(&mut stage);
+    wait_for_the_end(&stage);
+    assert!(stage.program.child().try_wait().unwrap().is_none(), "it waits for the Sidekick's answer");
+    terminate(&mut stage);
+    let start = Instant::now();
+    assert!(stage.program.child().wait().unwrap().success());
+    assert!(start.elapsed() < PATIENCE);
+}
+
+fn terminate(stage: &mut OverTcp) {
+    let id = stage.program.child().id().to_string();
+    assert!(Command::new("kill").arg(id).status().unwrap().success());
+}
+
+/// As soon as it takes no more, it is ending.
+fn wait_for_the_end(stage: &OverTcp) {
+    let begin = Instant::now();
+    while !post(stage, "/api/covenant", "", "{}").starts_with("HTTP/1.1 503 ") {
+        assert!(begin.elapsed() < PATIENCE, "it still takes requests");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use chanson_tests::transport::{Received, Tcp, TcpConn, Transport as _};
 
 fn run(args: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = Command::new(binary("chanson-mio", "covenant-sidekick"));
-    for name in ["PORT", "SECRET", "AUTH_DELAY", "SERVER_URL", "SERVER_SECRET"] {
+    for name in ["PORT", "SECRET", "AUTH_DELAY", "SERVER_URL", "SERVER_SECRET", "SERVER_CA", "TLS_CERT", "TLS_KEY"] {
         command.env_remove(format!("SIDEKICK_{name}"));
     }
     command.args(args).envs(env.iter().copied()).stdin(Stdio::null()).output().unwrap()
@@ -123,6 +123,9 @@ fn help_names_every_option_and_variable() {
         "--auth-delay",
         "--server-url",
         "--server-secret",
+        "--server-ca",
+        "--tls-cert",
+        "--tls-key",
         "--host",
         "--max-connections",
         "--max-message",
@@ -133,6 +136,9 @@ fn help_names_every_option_and_variable() {
         "SIDEKICK_AUTH_DELAY",
         "SIDEKICK_SERVER_URL",
         "SIDEKICK_SERVER_SECRET",
+        "SIDEKICK_SERVER_CA",
+        "SIDEKICK_TLS_CERT",
+        "SIDEKICK_TLS_KEY",
         "The original",
     ] {
         assert!(help.contains(word), "{word}");

@@ -22,7 +22,7 @@ macro_rules! targets {
 }
 
 targets! {
-    covenant_server deflate endpoint http_request http_response hub ion ion_values session_client session_server sidekick
+    c_api covenant_server deflate endpoint http_request http_response hub ion ion_values session_client session_server sidekick
     topics wire_binary wire_v1 wire_v2
     ws_client ws_server
 }

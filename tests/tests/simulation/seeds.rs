@@ -34,6 +34,11 @@ fn it_holds_for_every_seed() {
         sum.slow,
         sum.refused,
         sum.restarts,
+        sum.fouls,
+        sum.turned_away,
+        sum.offenders,
+        sum.violations,
+        sum.rate_limited,
     ];
     assert!(count < 100 || happened.iter().all(|times| *times > 0), "something never happens: {sum:?}");
     assert_eq!(sum.pushes, sum.replies + sum.timeouts + sum.pongs + sum.aborted, "each push has one end");

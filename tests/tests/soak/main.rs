@@ -116,11 +116,14 @@ const WORK: &[(usize, Work)] = &[
 
 fn speaks(server: SocketAddr, over: &AtomicBool) {
     let mut peer = Peer::joined(server, "room:fan");
+    // It goes on for a while when all is over, for those who listen to hear of it.
+    let mut left = 400;
     for n in 0_u64.. {
         let size = [10, 100, 1000, 30_000][n as usize % 4];
         peer.send(&text(&format!(r#"["1","2","room:fan","from",{{"n":{n},"text":"{}"}}]"#, "x".repeat(size))));
         thread::sleep(Duration::from_millis(5));
-        if over.load(Ordering::Relaxed) {
+        left -= u32::from(over.load(Ordering::Relaxed));
+        if left == 0 {
             return;
         }
     }

@@ -2,9 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod abuse;
 mod common;
+#[path = "../covenant_client/contract.rs"]
+mod contract;
 mod covenant;
 mod openssl;
 mod ours;
+mod programs;
 mod recorded;
 mod scripts;

@@ -1,10 +1,9 @@
 //! Our clients with our servers.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use chanson_core::client::{Config as ClientConfig, ConnectError, Event};
+use chanson_core::deflate::Deflate;
 use chanson_core::driver::Config;
 use chanson_core::error::TlsError;
 use chanson_core::tls::{Acceptor, Connector};
@@ -103,36 +102,6 @@ fn certificates_change_while_connections_stay(host: Host) {
     room.push("ping", json!({})).unwrap();
 }
 
-fn plain_http_is_answered_and_the_end(host: Host) {
-    let authority = Authority::new(&format!("plain-{host:?}"));
-    let server = serve(host, Config::default().with_tls(authority.acceptor()));
-    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    // Bytes that were not read may turn the end into a reset.
-    drop(stream.read_to_string(&mut answer));
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-}
-
-fn a_silent_handshake_is_cut_and_counted(host: Host) {
-    let authority = Authority::new(&format!("silent-{host:?}"));
-    let mut config = Config::default().with_tls(authority.acceptor());
-    config.endpoint.session = config.endpoint.session.with_handshake_timeout(Duration::from_millis(200));
-    let server = serve(host, config);
-    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(&[0x16]).unwrap();
-    let mut end = Vec::new();
-    drop(stream.read_to_end(&mut end));
-    let until = std::time::Instant::now() + PATIENCE;
-    while server.handle().stats().endpoint.tls_failures == 0 {
-        assert!(std::time::Instant::now() < until);
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert_eq!(server.handle().stats().endpoint.tls_handshaking, 0);
-}
-
 fn a_shutdown_says_goodbye(host: Host) {
     let authority = Authority::new(&format!("bye-{host:?}"));
     let server = serve(host, Config::default().with_tls(authority.acceptor()));
@@ -151,12 +120,52 @@ fn a_shutdown_says_goodbye(host: Host) {
     panic!("{seen:?}");
 }
 
+/// What a list of players looks like.
+fn long() -> serde_json::Value {
+    let player = |n: u64| json!({ "id": n, "name": format!("player {n}"), "alive": n.is_multiple_of(3) });
+    json!({ "players": (0..80).map(player).collect::<Vec<_>>() })
+}
+
+fn a_broadcast_is_compressed_once_and_encrypted_for_each(host: Host) {
+    let authority = Authority::new(&format!("deflate-{host:?}"));
+    let server = serve(host, Config::default().with_tls(authority.acceptor()));
+    let config = config("localhost", server.local_addr().port(), authority.connector());
+    let client = |deflate| {
+        let config = if deflate { config.clone().with_deflate(Deflate::new()) } else { config.clone() };
+        let client = Client::connect(config).unwrap();
+        let room = client.join("room:a", json!({})).unwrap();
+        (client, room)
+    };
+    let clients: Vec<_> = (0..10).map(|n| client(n != 0)).collect();
+    let events: Vec<_> = clients.iter().map(|(client, _)| client.events()).collect();
+    let before = server.handle().stats().endpoint;
+    server.handle().broadcast("room:a", "state", long()).unwrap();
+    for events in events {
+        let heard = events.into_iter().find_map(|event| match event {
+            Event::Message { payload, .. } => Some(payload.as_payload().parse::<serde_json::Value>().unwrap()),
+            _ => None,
+        });
+        assert_eq!(heard, Some(long()));
+    }
+    let until = std::time::Instant::now() + PATIENCE;
+    let len = long().to_string().len() as u64;
+    loop {
+        let stats = server.handle().stats().endpoint;
+        let (compressions, sent) = (stats.compressions - before.compressions, stats.bytes_out - before.bytes_out);
+        // One has it whole, nine at less than half of that.
+        if compressions == 1 && (len..len + 9 * len / 2).contains(&sent) {
+            break;
+        }
+        assert!(std::time::Instant::now() < until, "{compressions} compressions, {sent} bytes of {len} each");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 on_each_driver! {
+    a_broadcast_is_compressed_once_and_encrypted_for_each
     the_blocking_client_talks
     many_clients_on_one_loop_talk
     a_server_that_is_not_trusted_is_told_apart
     certificates_change_while_connections_stay
-    plain_http_is_answered_and_the_end
-    a_silent_handshake_is_cut_and_counted
     a_shutdown_says_goodbye
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Backoff;
-use crate::covenant::connection::{ClientToServer, ClientToSidekick};
+use crate::covenant::connection::{ClientToServer, ClientToSidekick, Reach};
 use crate::tls::Connector;
 
 /// Whom a client talks to, and how patient it is.
@@ -113,6 +113,18 @@ impl Config {
     pub fn with_tls(mut self, connector: Connector) -> Self {
         self.connector = Some(connector);
         self
+    }
+
+    /// Whether the Sidekick's address is `https://` and [`with_tls`](Self::with_tls) was not called, so that the host has to
+    /// bring the TLS.
+    pub fn wants_tls(&self) -> bool {
+        self.connector.is_none() && matches!(self.sidekick.reach(), Reach::Socket { tls: true, .. })
+    }
+
+    /// What [`with_tls`](Self::with_tls) was given.
+    #[cfg(feature = "tls")]
+    pub const fn connector(&self) -> Option<&Connector> {
+        self.connector.as_ref()
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use chanson_core::covenant::connection::HttpSidekickToServer;
 
+use crate::tls::Files;
+
 /// How to serve. Not `Debug`: it holds secrets.
 pub(crate) struct Flags {
     pub(crate) host: String,
@@ -16,6 +18,10 @@ pub(crate) struct Flags {
     pub(crate) drain: Duration,
     /// Where clients' messages go.
     pub(crate) server: Option<HttpSidekickToServer>,
+    /// Whom to trust to be that server: a file.
+    pub(crate) server_ca: Option<String>,
+    /// Who this is.
+    pub(crate) tls: Option<Files>,
     /// What whoever started it should know.
     pub(crate) warning: Option<&'static str>,
 }
@@ -98,8 +104,27 @@ impl Given {
             max_message: self.positive("--max-message", 64 << 10)?,
             drain: Duration::from_millis(self.number("--drain", 5000, "Error: --drain must be a number")?),
             server,
+            server_ca: self.file("--server-ca")?,
+            tls: self.tls()?,
             warning,
         })
+    }
+
+    fn tls(&self) -> Result<Option<Files>, String> {
+        match (self.file("--tls-cert")?, self.file("--tls-key")?) {
+            (Some(cert), Some(key)) => Ok(Some([cert, key])),
+            (None, None) => Ok(None),
+            _ => Err("Error: --tls-cert and --tls-key belong together".to_owned()),
+        }
+    }
+
+    /// A file that TLS needs.
+    fn file(&self, long: &str) -> Result<Option<String>, String> {
+        let file = self.get(long).filter(|file| !file.is_empty());
+        match file {
+            Some(_) if cfg!(not(feature = "tls")) => Err(format!("Error: {long}: TLS is not built in")),
+            file => Ok(file.map(str::to_owned)),
+        }
     }
 
     fn positive(&self, long: &str, default: usize) -> Result<usize, String> {
@@ -141,12 +166,15 @@ fn split(arg: &str) -> (&str, Option<&str>) {
 const HELP_FLAG: &str = "--help";
 const VERSION_FLAG: &str = "--version";
 
-const OPTIONS: [(&str, &str); 12] = [
+const OPTIONS: [(&str, &str); 15] = [
     ("-p", "--port"),
     ("-s", "--secret"),
     ("", "--auth-delay"),
     ("", "--server-url"),
     ("", "--server-secret"),
+    ("", "--server-ca"),
+    ("", "--tls-cert"),
+    ("", "--tls-key"),
     ("", "--host"),
     ("", "--max-connections"),
     ("", "--max-message"),
@@ -156,12 +184,15 @@ const OPTIONS: [(&str, &str); 12] = [
     ("-h", HELP_FLAG),
 ];
 
-const VARIABLES: [(&str, &str); 5] = [
+const VARIABLES: [(&str, &str); 8] = [
     ("--port", "SIDEKICK_PORT"),
     ("--secret", "SIDEKICK_SECRET"),
     ("--auth-delay", "SIDEKICK_AUTH_DELAY"),
     ("--server-url", "SIDEKICK_SERVER_URL"),
     ("--server-secret", "SIDEKICK_SERVER_SECRET"),
+    ("--server-ca", "SIDEKICK_SERVER_CA"),
+    ("--tls-cert", "SIDEKICK_TLS_CERT"),
+    ("--tls-key", "SIDEKICK_TLS_KEY"),
 ];
 
 const NO_SECRET: &str =
@@ -181,10 +212,16 @@ Options:
   -p, --port <number>        Port to listen on, 0 for any (default: 3000)
   -s, --secret <string>      Secret that the server shows (required)
       --server-url <url>     Where clients' messages go, such as
-                             http://localhost:3000/api/covenant (http only).
-                             Without it sending fails, the rest works
+                             http://localhost:3000/api/covenant, or https:// if
+                             built with TLS. Without it sending fails, the rest works
       --server-secret <string>
                              Secret to show to the server
+      --server-ca <file>     Whom to trust to be a server at https://: certificates
+                             (PEM) in place of those that the system trusts
+      --tls-cert <file>      Speak TLS (https://, wss://) with this certificate chain
+                             (PEM), if built with TLS. When the files change it is
+                             shown to whoever connects from then on
+      --tls-key <file>       Its key
       --auth-delay <ms>      How long the answer to a wrong secret is held back
                              (default: 3000). No other request waits for it
       --host <address>       Address to listen on (default: 127.0.0.1). The original
@@ -208,6 +245,9 @@ other users of the machine do not see them:
   SIDEKICK_AUTH_DELAY        --auth-delay
   SIDEKICK_SERVER_URL        --server-url
   SIDEKICK_SERVER_SECRET     --server-secret
+  SIDEKICK_SERVER_CA         --server-ca
+  SIDEKICK_TLS_CERT          --tls-cert
+  SIDEKICK_TLS_KEY           --tls-key
 
 What it serves:
   /socket                    WebSocket of clients; any origin may connect
@@ -299,6 +339,26 @@ mod tests {
         assert!(wrong(&["-s", "S", "--token-ttl", "soon"]).contains("--token-ttl"));
         assert!(wrong(&["-s", "S", "--max-connections", "0"]).contains("--max-connections"));
         assert!(wrong(&["-h"]).starts_with("Usage:") && wrong(&["--help"]).contains("listens on all addresses"));
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn certificate_and_key_belong_together() {
+        let flags = parse(&["-s", "S", "--tls-cert", "c.pem"], &[("SIDEKICK_TLS_KEY", "k.pem")]).expect("it is right");
+        assert_eq!(flags.tls, Some(["c.pem", "k.pem"].map(str::to_owned)));
+        let flags = parse(&["-s", "S", "--server-ca", "a.pem"], &[]).expect("it is right");
+        assert_eq!((flags.tls, flags.server_ca.as_deref()), (None, Some("a.pem")));
+        for one in ["--tls-cert", "--tls-key"] {
+            assert!(wrong(&["-s", "S", one, "a.pem"]).contains("belong together"));
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn without_tls_its_flags_are_refused() {
+        for flag in ["--tls-cert", "--tls-key", "--server-ca"] {
+            assert_eq!(wrong(&["-s", "S", flag, "a.pem"]), format!("Error: {flag}: TLS is not built in"));
+        }
     }
 
     #[test]

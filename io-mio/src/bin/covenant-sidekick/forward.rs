@@ -1,5 +1,6 @@
 //! Brings what clients send to the server, on worker threads.
 
+use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use chanson_core::covenant::contract::Fault;
 use chanson_core::covenant::protocol::MessageError;
 use chanson_core::covenant::sidekick::{Call, CallId};
 use chanson_std::http::{Caller, Config};
+
+use crate::tls;
 
 pub(crate) struct Forward {
     server: Option<HttpSidekickToServer>,
@@ -23,11 +26,14 @@ type Done = (CallId, Result<Answer, CallError>);
 pub(crate) type Verdict = (CallId, Result<(), MessageError<'static>>);
 
 impl Forward {
-    /// To that server. `wake` is called from a worker's thread when there is something to take.
-    pub(crate) fn new(server: Option<HttpSidekickToServer>, wake: impl Fn() + Send + Sync + 'static) -> Self {
+    /// To that server, by such calls. `wake` is called from a worker's thread when there is something to take.
+    pub(crate) fn new(
+        server: Option<HttpSidekickToServer>,
+        calls: Config,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         let (sender, done) = mpsc::channel();
-        let config = Config::default().with_threads(THREADS).with_timeout(TIMEOUT);
-        let caller = Caller::new(config, move |id, result| {
+        let caller = Caller::new(calls, move |id, result| {
             // Nobody is there to take it when the program is ending.
             if sender.send((id, result)).is_ok() {
                 wake();
@@ -69,6 +75,18 @@ impl Forward {
             }
         }
         Some((id, server.read(result.as_ref().map_err(|error| *error))))
+    }
+}
+
+/// How the server is called: trusting the authorities in that file.
+///
+/// # Errors
+/// The file makes no sense.
+pub(crate) fn calls(ca: Option<&str>) -> io::Result<Config> {
+    let config = Config::default().with_threads(THREADS).with_timeout(TIMEOUT);
+    match ca {
+        Some(file) => tls::trust(config, file),
+        None => Ok(config),
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod flags;
 mod forward;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -43,8 +45,9 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     }
     let mut sidekick =
         Sidekick::new(Config::new(&flags.secret).with_auth_delay(flags.auth_delay).with_token_ttl(flags.token_ttl));
+    let calls = forward::calls(flags.server_ca.as_deref())?;
     raise_limit();
-    let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub(&flags), config(&flags))?;
+    let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub(&flags), config(&flags)?)?;
     let (signals, handle) = (Arc::new(AtomicUsize::new(0)), server.handle());
     let count = Arc::clone(&signals);
     ctrlc::set_handler(move || {
@@ -56,7 +59,7 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     stdout.flush()?;
 
     let handle = server.handle();
-    let mut forward = Forward::new(flags.server, move || handle.wake());
+    let mut forward = Forward::new(flags.server, calls, move || handle.wake());
 
     while !server.is_finished() {
         let wait = sidekick.poll_timeout().map(|due| due - server.now());
@@ -110,10 +113,15 @@ fn hub(flags: &Flags) -> Builder<Sidekick> {
         })
 }
 
-fn config(flags: &Flags) -> chanson_mio::Config {
+fn config(flags: &Flags) -> io::Result<chanson_mio::Config> {
     let session = session::Config::default().with_max_body(flags.max_message);
     let endpoint = endpoint::Config::default().with_session(session);
-    chanson_mio::Config::default().with_endpoint(endpoint).with_drain(flags.drain).with_tcp_keepalive(Some(KEEPALIVE))
+    let config = chanson_mio::Config::default().with_endpoint(endpoint).with_drain(flags.drain);
+    let config = config.with_tcp_keepalive(Some(KEEPALIVE));
+    match &flags.tls {
+        Some(files) => tls::secure(config, files),
+        None => Ok(config),
+    }
 }
 
 /// As many sockets as the system allows this user: shells begin with far fewer. So does the original's runtime.

@@ -13,6 +13,9 @@ use chanson_core::covenant::protocol::ChannelError;
 pub enum StartError {
     /// The Sidekick's address is `https://`, and this is a client without TLS.
     NoTls,
+    /// For `https://` nobody is there to be trusted: the operating system trusts nobody, and `Config::with_tls` was not called.
+    #[cfg(feature = "tls")]
+    Roots(chanson_core::tls::Error),
     /// The operating system has no thread or no randomness to give.
     Io(io::Error),
 }
@@ -20,7 +23,9 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoTls => f.write_str("https:// needs TLS: the feature tls, and Config::with_tls"),
+            Self::NoTls => f.write_str("https:// needs TLS, and chanson-std is built without tls"),
+            #[cfg(feature = "tls")]
+            Self::Roots(error) => write!(f, "of those whom the system trusts: {error}"),
             Self::Io(error) => error.fmt(f),
         }
     }

@@ -117,19 +117,31 @@ pub struct Stats {
 }
 
 impl Client {
-    /// Starts a client and returns at once. It connects to the Sidekick by itself, if there is one.
+    /// Starts a client and returns at once. It connects to the Sidekick by itself, if there is one. At `https://` those are
+    /// trusted whom the operating system trusts, unless `Config::with_tls` names others.
     ///
     /// # Errors
-    /// [`StartError::NoTls`] for a Sidekick at `https://`; the operating system has no thread or no randomness to give.
+    /// For a Sidekick at `https://` [`StartError::NoTls`] without the feature `tls`, and [`StartError::Roots`] with it when nobody
+    /// is trusted; the operating system has no thread or no randomness to give.
     pub fn start(config: Config) -> Result<Self, StartError> {
         Self::start_with(config, http::Config::default())
     }
 
-    /// The same with another way to call the server.
+    /// The same with another way to call the server. Where that does not say whom to trust, it is whom `config` trusts.
     ///
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_with(config: Config, calls: http::Config) -> Result<Self, StartError> {
+        #[cfg(feature = "tls")]
+        let config = match config.wants_tls() {
+            true => config.with_tls(chanson_core::tls::Connector::system().map_err(StartError::Roots)?),
+            false => config,
+        };
+        #[cfg(feature = "tls")]
+        let calls = match (&calls.tls, config.connector()) {
+            (None, Some(connector)) => calls.with_tls(connector.clone()),
+            _ => calls,
+        };
         let timeouts = (config.connect_timeout, config.close_timeout);
         let core = Core::new(config, sys::seed()?);
         let inputs = bounded(turn::WAITING);

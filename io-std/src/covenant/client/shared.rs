@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 use std::time;
@@ -15,6 +15,7 @@ use chanson_core::time::Instant;
 use chanson_core::wire::ion::RawBuf;
 use crossbeam_channel::Sender;
 
+use crate::client::bell::Bell;
 use crate::client::dial::Input;
 
 pub(super) struct Shared {
@@ -22,8 +23,8 @@ pub(super) struct Shared {
     /// The Sidekick was reached or lost, or the client has ended.
     changed: Condvar,
     inputs: Sender<Input>,
-    /// Whether the client's thread was woken and has not looked yet, so that a burst wakes it once.
-    woken: AtomicBool,
+    /// Wakes the client's thread.
+    bell: Bell,
     start: time::Instant,
     /// The client's own.
     pub(super) thread: OnceLock<ThreadId>,
@@ -70,7 +71,7 @@ impl Shared {
             state: Mutex::new(state),
             changed: Condvar::new(),
             inputs,
-            woken: AtomicBool::new(false),
+            bell: Bell::new(),
             start: time::Instant::now(),
             thread: OnceLock::new(),
             callback_panics: AtomicU64::new(0),
@@ -89,15 +90,12 @@ impl Shared {
 
     /// Has the client's thread look for what there is to do.
     pub(super) fn wake(&self) {
-        if !self.woken.swap(true, Ordering::AcqRel) && self.inputs.try_send(Input::Wake).is_err() {
-            // When it is full, there is something to turn for anyway.
-            self.rise();
-        }
+        self.bell.ring(|| drop(self.inputs.try_send(Input::Wake)));
     }
 
-    /// The client's thread has taken the `Wake`, and looks from now on.
+    /// The client's thread has taken its inputs, and looks: see [`Bell::rise`].
     pub(super) fn rise(&self) {
-        self.woken.swap(false, Ordering::AcqRel);
+        self.bell.rise();
     }
 
     pub(super) fn is_own_thread(&self) -> bool {

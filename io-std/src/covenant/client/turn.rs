@@ -63,6 +63,7 @@ impl Worker {
             self.take(&mut state, next);
             input = None;
         }
+        shared.rise();
         let now = shared.now();
         if state.core.poll_timeout().is_some_and(|due| due <= now) {
             state.core.handle_timeout(now);
@@ -99,10 +100,8 @@ impl Worker {
     }
 
     fn take(&mut self, state: &mut State, input: Input) {
-        match (input, &mut self.wire) {
-            (Input::Wake, _) => self.shared.rise(),
-            (input, Some(wire)) => drop(wire.take(&mut state.core, self.shared.now(), input)),
-            (_, None) => {}
+        if let Some(wire) = &mut self.wire {
+            drop(wire.take(&mut state.core, self.shared.now(), input));
         }
     }
 
