@@ -55,7 +55,7 @@
 //! becomes of peers that do not read, a drain. Messages cross between threads in batches, one a turn and direction, by bounded
 //! channels without locks, and a thread is woken only when it sleeps. A broadcast is encoded once; each thread that has receivers
 //! gets it as one entry with the list of its own, and makes one copy for all of them. A message with one receiver is an entry
-//! of its own. Neither side waits for the other: a thread with sockets that is too far ahead of the hub (a megabyte of messages)
+//! of its own. Neither side waits for the other: a thread with sockets that is too far ahead of the hub (two batches of 64 KiB)
 //! reads no more until the hub has caught up, and the hub takes in nothing while one of them is behind (eight batches of about a
 //! quarter of a megabyte; a frame for many counts once). What is on its way between threads is bounded so, and comes on top of
 //! `Capacity::queued_bytes`, which counts what waits in the sessions.

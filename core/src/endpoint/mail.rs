@@ -171,11 +171,12 @@ impl fmt::Debug for Outputs {
     }
 }
 
-/// With so many bytes a batch is full; the message that makes it so is still in it.
-const MAX_BYTES: usize = 256 << 10;
+/// With so many bytes a batch is full; the message that makes it so is still in it. What somebody else says stands behind that:
+/// it is as much as one thread reads from a connection before the others have their turn.
+const MAX_BYTES: usize = 64 << 10;
 
 /// With so many entries likewise.
-const MAX_INPUTS: usize = 4096;
+const MAX_INPUTS: usize = 2048;
 
 /// What an entry counts as, beside its bytes.
 const OVERHEAD: usize = 64;

@@ -386,8 +386,8 @@ impl fmt::Debug for Shard {
 /// With so many bytes of messages taken from the hub, what came of them is sent before more is taken.
 const PORTION: usize = 256 << 10;
 
-/// So many batches may be on their way to the hub, or not be answered yet.
-const MAX_UNANSWERED: u64 = 4;
+/// So many batches may be on their way to the hub, or not be answered yet: one that it works on, and one for then.
+const MAX_UNANSWERED: u64 = 2;
 
 /// A frame for so many receivers is worth a copy.
 const COPIED_FOR: usize = 8;

@@ -238,7 +238,7 @@ fn a_hub_that_is_behind_is_not_sent_more_than_a_few_batches() {
         batches.extend(world.shards[at].poll_inputs());
         assert!(said < 100, "there is an end");
     }
-    assert!((2..=4).contains(&batches.len()) && batches.last().unwrap().answer, "{}", batches.len());
+    assert!(batches.len() == 2 && batches[1].answer, "{}", batches.len());
     // What comes nevertheless stays where it is.
     for _ in 0..3 {
         world.say(client, &format!(r#"["1","2","room:a","echo",{{"n":{said}}}]"#));
