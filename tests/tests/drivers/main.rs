@@ -12,3 +12,4 @@ mod on_three_threads;
 mod on_two_threads;
 mod paused;
 mod several;
+mod spread;
