@@ -68,6 +68,11 @@ impl Frame {
         Self { bytes: (&**scratch).into(), header: 0, text: false, reserved: false }
     }
 
+    /// The same with bytes of its own.
+    pub(crate) fn copy(&self) -> Self {
+        Self { bytes: Arc::from(&*self.bytes), ..*self }
+    }
+
     /// The message inside, as bytes.
     pub(crate) fn payload(&self) -> (Kind, &[u8]) {
         (if self.text { Kind::Text } else { Kind::Binary }, &self.bytes[usize::from(self.header)..])

@@ -970,6 +970,9 @@ typedef struct chanson_server_config {
     size_t read_per_turn;
     // Commands of remotes carried out in one turn. 256.
     size_t commands_per_turn;
+    // Threads, from 1 to 1024: that which polls has the hub and runs all callbacks, the others, which the server starts, have the
+    // sockets. 1: one does all.
+    size_t threads;
 } chanson_server_config;
 
 // Bytes to be sent. On POSIX systems an array of these is laid out as one of `struct iovec`: hand it to `writev` as it is.

@@ -31,7 +31,11 @@ impl Rooms {
     /// # Panics
     /// When it does not say where it listens.
     pub fn start(host: Host, flags: &[&str]) -> Option<Self> {
-        Some(Self::start_binary(rooms(host)?, flags))
+        let mut flags = flags.to_vec();
+        if host == Host::MioThreads {
+            flags.extend(["--threads", "3"]);
+        }
+        Some(Self::start_binary(rooms(host)?, &flags))
     }
 
     /// Starts that program as a rooms server.
@@ -127,6 +131,8 @@ impl Rooms {
 pub enum Host {
     /// The event loop.
     Mio,
+    /// The event loop with three threads: the hub's, and two with sockets.
+    MioThreads,
     /// Threads.
     Threads,
     /// A loop in C, over the sessions of the C interface.
@@ -147,6 +153,7 @@ macro_rules! on_each_driver {
 macro_rules! on_each_host {
     ($($test:ident)*) => {
         $crate::on_each_driver! { $($test)* }
+        $crate::on_host! { on_mio_threads MioThreads $($test)* }
         #[cfg(unix)]
         $crate::on_host! { on_c C $($test)* }
     };
@@ -177,6 +184,8 @@ pub fn rooms(host: Host) -> Option<&'static Path> {
     let named = || env::var_os("CHANSON_ROOMS").map(PathBuf::from);
     let rooms = match host {
         Host::Mio => MIO.get_or_init(|| named().or_else(|| Some(example("chanson-mio", "rooms")))),
+        Host::MioThreads if named().is_some() => return None,
+        Host::MioThreads => return rooms(Host::Mio),
         Host::Threads => THREADS.get_or_init(|| named().is_none().then(|| example("chanson-std", "rooms_threads"))),
         Host::C => C.get_or_init(|| if named().is_none() { c_example("rooms") } else { None }),
     };
