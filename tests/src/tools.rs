@@ -31,11 +31,7 @@ impl Rooms {
     /// # Panics
     /// When it does not say where it listens.
     pub fn start(host: Host, flags: &[&str]) -> Option<Self> {
-        let mut flags = flags.to_vec();
-        if host == Host::MioThreads {
-            flags.extend(["--threads", "3"]);
-        }
-        Some(Self::start_binary(rooms(host)?, &flags))
+        Some(Self::start_binary(rooms(host)?, &[host.flags(), flags].concat()))
     }
 
     /// Starts that program as a rooms server.
@@ -137,6 +133,13 @@ pub enum Host {
     Threads,
     /// A loop in C, over the sessions of the C interface.
     C,
+}
+
+impl Host {
+    /// The flags that make of its program this host.
+    pub fn flags(self) -> &'static [&'static str] {
+        if self == Self::MioThreads { &["--threads", "3"] } else { &[] }
+    }
 }
 
 /// Makes of each function that takes a [`Host`] a test on both of the drivers.

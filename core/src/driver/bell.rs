@@ -57,7 +57,8 @@ impl Bell {
 
     /// The receiver is awake, and will look before it sleeps again.
     pub fn get_up(&self) {
-        self.asleep.store(false, Ordering::Release);
+        // Not a plain store: what was sent before a ring that found nobody asleep has to be seen behind this.
+        self.asleep.swap(false, Ordering::AcqRel);
     }
 }
 
