@@ -57,7 +57,8 @@ impl Bell {
 
     /// The receiver is awake, and will look before it sleeps again.
     pub fn get_up(&self) {
-        self.asleep.store(false, Ordering::Release);
+        // No mere store: what was sent by somebody who has rung in vain would not be seen for certain.
+        self.asleep.swap(false, Ordering::AcqRel);
     }
 }
 
