@@ -1619,7 +1619,8 @@ chanson_code chanson_session_pending(struct chanson_session session,
                                      size_t *len);
 
 // All bytes to send, piece by piece and in order, `max` pieces at most: `*count` were written to `iov`. What they point to is
-// lent until the next call on the endpoint, and shared with other connections: read it only. For one `writev` a turn.
+// lent until the next call on the endpoint, and shared with other connections: read it only. For one `writev` a turn. With TLS
+// it is one piece at a time, and there may be more behind it: ask until there is none.
 chanson_code chanson_session_pending_iov(struct chanson_session session,
                                          struct chanson_iovec *iov,
                                          size_t max,

@@ -57,7 +57,7 @@ impl Bell {
 
     /// The receiver is awake, and will look before it sleeps again.
     pub fn get_up(&self) {
-        // No mere store: what was sent by somebody who has rung in vain would not be seen for certain.
+        // Not a plain store: what was sent before a ring that found nobody asleep has to be seen behind this.
         self.asleep.swap(false, Ordering::AcqRel);
     }
 }

@@ -21,10 +21,15 @@
 //!
 //! let mut socket = Vec::new(); // stands for a socket
 //! while let Some(conn) = endpoint.poll_writable() {
-//!     let mut slices = [IoSlice::new(&[]); 16];
-//!     let count = endpoint.pending(conn, &mut slices);
-//!     let sent = slices[..count].iter().map(|slice| { socket.extend_from_slice(slice); slice.len() }).sum();
-//!     endpoint.advance(now, conn, sent);
+//!     loop {
+//!         let mut slices = [IoSlice::new(&[]); 16];
+//!         let count = endpoint.pending(conn, &mut slices);
+//!         let sent = slices[..count].iter().map(|slice| { socket.extend_from_slice(slice); slice.len() }).sum();
+//!         if sent == 0 {
+//!             break;
+//!         }
+//!         endpoint.advance(now, conn, sent);
+//!     }
 //!     if endpoint.is_finished(conn) {
 //!         endpoint.handle_close(now, app, conn);
 //!     }
@@ -337,7 +342,8 @@ impl<S> Endpoint<S> {
     }
 
     /// Bytes to send: fills as many slices as there are, in order, and says how many. 0 also for an unknown connection. With
-    /// TLS this is where they are encrypted, so ask once all is said that there is to say in a turn.
+    /// TLS this is where they are encrypted, so ask once all is said that there is to say in a turn; and it is one slice at a time,
+    /// behind which there may be more: ask until there is none.
     pub fn pending<'a>(&'a mut self, conn: ConnId, slices: &mut [IoSlice<'a>]) -> usize {
         self.sessions.get_mut(conn).map_or(0, |entry| entry.session.pending(slices))
     }

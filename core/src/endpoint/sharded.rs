@@ -13,6 +13,7 @@ use crate::http::Response;
 use crate::hub::Hub;
 use crate::id::ConnId;
 use crate::log::Level;
+use crate::pubsub::Audience;
 use crate::state::outbox::Output as Said;
 use crate::time::Instant;
 
@@ -93,6 +94,7 @@ struct Post {
 #[derive(Default)]
 struct Run {
     to: Vec<ConnId>,
+    audience: Audience,
     frames: Vec<Frame>,
     bytes: usize,
 }
@@ -367,11 +369,11 @@ impl<S> Sharded<S> {
     /// The hub's outputs go to the shards, but for a run of broadcasts at their end, which may go on.
     fn drain(&mut self) {
         let Self { hub, posts, places, run, full, .. } = self;
-        while let Some(output) = hub.poll_output() {
+        while let Some((output, audience)) = hub.poll_delivery() {
             let (conn, output) = match output {
                 Said::Deliver { to: &[conn], frame } => (conn, Output::One(conn, frame.clone())),
                 Said::Deliver { to, frame } => {
-                    *full |= run.add(posts, places, to, frame);
+                    *full |= run.add(posts, places, to, audience, frame);
                     continue;
                 }
                 Said::Open { conn, admitted } => (conn, Output::Answer(conn, Answer::Upgrade(admitted))),
@@ -428,12 +430,13 @@ impl Post {
 
 impl Run {
     /// Whether much has been said to a shard by what was there before.
-    fn add(&mut self, posts: &mut [Post], places: &[Place], to: &[ConnId], frame: &Frame) -> bool {
+    fn add(&mut self, posts: &mut [Post], places: &[Place], to: &[ConnId], audience: Audience, frame: &Frame) -> bool {
         let fits = self.bytes + frame.bytes().len() <= MAX_BYTES;
         let mut full = false;
-        if self.frames.is_empty() || !fits || self.to != to {
+        if self.frames.is_empty() || !fits || !(self.audience.is(audience) || self.to == to) {
             full = self.flush(posts, places);
             self.to.extend_from_slice(to);
+            self.audience = audience;
         }
         self.bytes += frame.bytes().len();
         self.frames.push(frame.clone());

@@ -317,7 +317,8 @@ impl Session {
         self.await_close();
     }
 
-    /// What is to be sent next: fills `slices` in order, and returns how many were filled.
+    /// What is to be sent next: fills `slices` in order, and returns how many were filled. With TLS it is one at a time, and there
+    /// may be more behind it: ask until there is none.
     pub fn pending<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
         if self.tls.is_some() {
             return self.encrypt(slices);

@@ -152,7 +152,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// For a `wss://` address [`StartError::NoTls`] without the feature `tls`, and [`StartError::Roots`] with it when nobody is
+    /// For a `wss://` address [`StartError::NoTls`] without the feature `tls`, and `StartError::Roots` with it when nobody is
     /// trusted and `Config::with_tls` was not called; the operating system has no thread or no randomness to give.
     pub fn connect(config: Config) -> Result<Self, StartError> {
         let (timeout, connect, close) = (config.timeout, config.connect_timeout, config.close_timeout);

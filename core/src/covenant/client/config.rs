@@ -115,7 +115,7 @@ impl Config {
         self
     }
 
-    /// Whether the Sidekick's address is `https://` and [`with_tls`](Self::with_tls) was not called, so that the host has to
+    /// Whether the Sidekick's address is `https://` and `with_tls` was not called, so that the host has to
     /// bring the TLS.
     pub fn wants_tls(&self) -> bool {
         self.connector.is_none() && matches!(self.sidekick.reach(), Reach::Socket { tls: true, .. })

@@ -121,7 +121,7 @@ impl Client {
     /// trusted whom the operating system trusts, unless `Config::with_tls` names others.
     ///
     /// # Errors
-    /// For a Sidekick at `https://` [`StartError::NoTls`] without the feature `tls`, and [`StartError::Roots`] with it when nobody
+    /// For a Sidekick at `https://` [`StartError::NoTls`] without the feature `tls`, and `StartError::Roots` with it when nobody
     /// is trusted; the operating system has no thread or no randomness to give.
     pub fn start(config: Config) -> Result<Self, StartError> {
         Self::start_with(config, http::Config::default())
