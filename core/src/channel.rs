@@ -80,7 +80,7 @@ impl<S> Channel<S> {
         O: Outcome,
     {
         let handler: Arc<EventHandler<S>> = Arc::new(move |socket, msg| handler(socket, msg).into_result());
-        match self.events.binary_search_by(|(name, _)| (**name).cmp(event)) {
+        match self.find(event) {
             Ok(at) => self.events[at].1 = handler,
             Err(at) => self.events.insert(at, (event.into(), handler)),
         }
@@ -112,8 +112,13 @@ impl<S> Channel<S> {
         self.leave.clone()
     }
 
+    /// By length first, for names differ in that mostly, and it need not be looked up.
+    fn find(&self, event: &str) -> Result<usize, usize> {
+        self.events.binary_search_by(|(name, _)| name.len().cmp(&event.len()).then_with(|| (**name).cmp(event)))
+    }
+
     pub(crate) fn event_handler(&self, event: &str) -> Option<&EventHandler<S>> {
-        match self.events.binary_search_by(|(name, _)| (**name).cmp(event)) {
+        match self.find(event) {
             Ok(at) => Some(&*self.events[at].1),
             Err(_) => self.any.as_deref(),
         }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
 /// One encoded message: a whole server-side WebSocket frame, header included. Cheap to clone (a reference count) and
@@ -69,6 +68,11 @@ impl Frame {
         Self { bytes: (&**scratch).into(), header: 0, text: false, reserved: false }
     }
 
+    /// The same with bytes of its own.
+    pub(crate) fn copy(&self) -> Self {
+        Self { bytes: Arc::from(&*self.bytes), ..*self }
+    }
+
     /// The message inside, as bytes.
     pub(crate) fn payload(&self) -> (Kind, &[u8]) {
         (if self.text { Kind::Text } else { Kind::Binary }, &self.bytes[usize::from(self.header)..])
@@ -123,20 +127,38 @@ impl FrameBuf {
     /// Starts a frame: append the message (for [`Kind::Text`]: UTF-8) to what this returns.
     pub(crate) fn begin(&mut self) -> &mut Vec<u8> {
         self.bytes.clear();
-        self.bytes.resize(MAX_HEADER, 0);
+        self.bytes.extend_from_slice(&[0; MAX_HEADER]);
         &mut self.bytes
     }
 
     /// Puts the header before the message and hands the frame out.
     pub(crate) fn finish(&mut self, kind: Kind) -> Frame {
-        let header = FrameHeader { opcode: OpCode::Data(kind.opcode()), ..FrameHeader::default() };
-        let len = (self.bytes.len() - MAX_HEADER) as u64;
-        let size = header.len(len);
-        let start = MAX_HEADER - size;
-        header.format(len, &mut &mut self.bytes[start..MAX_HEADER]).expect("the header's length was asked for");
-        Frame { bytes: self.bytes[start..].into(), header: size as u8, text: kind == Kind::Text, reserved: false }
+        let len = self.bytes.len() - MAX_HEADER;
+        let first = FINAL | u8::from(OpCode::Data(kind.opcode()));
+        // The shortest form of the length (RFC 6455 §5.2).
+        let size: u8 = match len {
+            0..=125 => 2,
+            126..=0xffff => 4,
+            _ => 10,
+        };
+        let start = MAX_HEADER - usize::from(size);
+        match (size, &mut self.bytes[start..MAX_HEADER]) {
+            (2, header) => header.copy_from_slice(&[first, len as u8]),
+            (4, header) => {
+                let [high, low] = (len as u16).to_be_bytes();
+                header.copy_from_slice(&[first, 126, high, low]);
+            }
+            (_, header) => {
+                header[..2].copy_from_slice(&[first, 127]);
+                header[2..].copy_from_slice(&(len as u64).to_be_bytes());
+            }
+        }
+        Frame { bytes: self.bytes[start..].into(), header: size, text: kind == Kind::Text, reserved: false }
     }
 }
+
+/// The first bit of a frame that is the whole of its message.
+const FINAL: u8 = 0x80;
 
 /// Two bytes, and eight for the longest form of the length; a server's frames have no mask.
 const MAX_HEADER: usize = 10;

@@ -35,16 +35,25 @@ pub(crate) fn unescape(literal: &str) -> Option<Cow<'_, str>> {
 /// where there is no short form. Source: Jason's default (`escape: :json`), seen in `payload_escapes` recordings.
 pub(crate) fn escape_into(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
+    let at = next_special(bytes, 0);
+    out.reserve(bytes.len() + 2);
     out.push(b'"');
-    let mut from = 0;
-    loop {
-        let at = next_special(bytes, from);
-        out.extend_from_slice(&bytes[from..at]);
-        let Some(&byte) = bytes.get(at) else { break };
-        escape_byte(out, byte);
-        from = at + 1;
+    out.extend_from_slice(&bytes[..at]);
+    if at < bytes.len() {
+        escape_rest(out, bytes, at);
     }
     out.push(b'"');
+}
+
+/// From the first byte on that is to be escaped.
+#[cold]
+fn escape_rest(out: &mut Vec<u8>, bytes: &[u8], mut at: usize) {
+    while let Some(&byte) = bytes.get(at) {
+        escape_byte(out, byte);
+        let from = at + 1;
+        at = next_special(bytes, from);
+        out.extend_from_slice(&bytes[from..at]);
+    }
 }
 
 /// Reads JSON from the front of a text. Each method skips white space first.
@@ -92,13 +101,8 @@ impl<'a> Scanner<'a> {
     /// Takes a value of any kind, at most [`MAX_DEPTH`] deep: its text, as it came.
     pub(crate) fn value(&mut self) -> Result<&'a str, InvalidJson> {
         let bytes = self.text.as_bytes();
-        let (start, first) = token(bytes, self.at);
-        let end = match first {
-            b'"' => string_end(bytes, start),
-            b'{' | b'[' => nested_end(bytes, start),
-            _ => scalar_end(bytes, start),
-        };
-        self.take_from(start, end)
+        let (start, _) = token(bytes, self.at);
+        self.take_from(start, value_end(bytes, start))
     }
 
     #[inline]
@@ -125,6 +129,15 @@ fn token(bytes: &[u8], mut at: usize) -> (usize, u8) {
             b' ' | b'\t' | b'\n' | b'\r' => at += 1,
             byte => return (at, byte),
         }
+    }
+}
+
+/// A value of any kind, at most [`MAX_DEPTH`] deep, without white space before it.
+pub(crate) fn value_end(bytes: &[u8], start: usize) -> Option<usize> {
+    match byte(bytes, start) {
+        b'"' => string_end(bytes, start),
+        b'{' | b'[' => nested_end(bytes, start),
+        _ => scalar_end(bytes, start),
     }
 }
 
@@ -231,56 +244,31 @@ pub(crate) fn number_end(bytes: &[u8], start: usize) -> Option<usize> {
 /// At least one digit.
 #[inline]
 fn digits_end(bytes: &[u8], start: usize) -> Option<usize> {
+    const HIGH: u64 = u64::MAX / 255 * 0xf0;
+    const ZEROS: u64 = u64::MAX / 255 * b'0' as u64;
     let mut at = start;
+    // Eight at a time: a byte that begins with the half byte 3 is a digit if six more than it does so, too.
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        let word = u64::from_le_bytes(*chunk);
+        if (word & HIGH) != ZEROS || (word.wrapping_add(u64::MAX / 255 * 6) & HIGH) != ZEROS {
+            break;
+        }
+        at += 8;
+    }
     while byte(bytes, at).is_ascii_digit() {
         at += 1;
     }
     (at > start).then_some(at)
 }
 
-/// Where the next `"`, `\` or control character is, from `at` on; the length when there is none. Most strings are short: they
-/// are looked at in words, and what is longer than a few words in blocks.
+/// Where the next `"`, `\` or control character is, from `at` on; the length when there is none. Eight bytes a step, and what is
+/// long enough for it, which few strings are, in blocks.
 #[inline]
 pub(crate) fn next_special(bytes: &[u8], from: usize) -> usize {
-    let rest = bytes.get(from..).unwrap_or_default();
-    match rest.get(WORDS_FIRST..) {
-        Some(long) => match special_in_words(&rest[..WORDS_FIRST]) {
-            WORDS_FIRST => from + WORDS_FIRST + special_in_blocks(long),
-            at => from + at,
-        },
-        None => bytes.len() - rest.len() + special_in_words(rest),
-    }
-}
-
-/// So many bytes are looked at in words before blocks are worth it.
-const WORDS_FIRST: usize = 24;
-
-/// A multiple of what vector instructions take at a time.
-const BLOCK: usize = 64;
-
-fn special_in_blocks(bytes: &[u8]) -> usize {
-    let mut rest = bytes;
-    while let Some((block, behind)) = rest.split_first_chunk::<BLOCK>() {
-        // Without a way out of the loop it is one for vector instructions.
-        if block.iter().fold(false, |found, byte| found | is_special(*byte)) {
-            break;
-        }
-        rest = behind;
-    }
-    bytes.len() - rest.len() + special_in_words(rest)
-}
-
-#[inline]
-const fn is_special(byte: u8) -> bool {
-    byte < 0x20 || matches!(byte, b'"' | b'\\')
-}
-
-/// Eight bytes a step.
-#[inline]
-fn special_in_words(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES * 0x80;
-    let mut rest = bytes;
+    let mut rest = bytes.get(from..).unwrap_or_default();
+    let mut words = 0;
     while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*chunk);
         // A high bit for each ASCII byte that is below 0x21 once 0x02 is flipped (the quote, 0x22, becomes 0x20, and
@@ -292,8 +280,36 @@ fn special_in_words(bytes: &[u8]) -> usize {
             0 => rest = behind,
             mask => return bytes.len() - rest.len() + (mask.trailing_zeros() / 8) as usize,
         }
+        words += 1;
+        if words == WORDS_FIRST {
+            rest = behind_plain_blocks(rest);
+        }
     }
     bytes.len() - rest.len() + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
+}
+
+/// So many words are looked at before blocks are worth it.
+const WORDS_FIRST: usize = 4;
+
+/// A multiple of what vector instructions take at a time.
+const BLOCK: usize = 64;
+
+/// What is behind the blocks at the front that have nothing special in them.
+fn behind_plain_blocks(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes;
+    while let Some((block, behind)) = rest.split_first_chunk::<BLOCK>() {
+        // Without a way out of the loop it is one for vector instructions.
+        if block.iter().fold(false, |found, byte| found | is_special(*byte)) {
+            break;
+        }
+        rest = behind;
+    }
+    rest
+}
+
+#[inline]
+const fn is_special(byte: u8) -> bool {
+    byte < 0x20 || matches!(byte, b'"' | b'\\')
 }
 
 /// Length of the escape that `bytes` begin with.

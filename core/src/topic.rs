@@ -93,7 +93,7 @@ impl std::error::Error for PatternError {}
 /// Patterns in the order of their registration; the first that matches takes a topic.
 ///
 /// A pattern behind one that takes all of its topics is refused, so the first match is always the longest one too, and
-/// it is found in O(log patterns), plus one step for each pattern that is a prefix of another.
+/// it is found in O(length of the topic) however many patterns there are, plus one look for each length that a prefix has.
 ///
 /// ```
 /// use chanson_core::topic::{Pattern, Routes};
@@ -107,18 +107,25 @@ impl std::error::Error for PatternError {}
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
-    /// Exact topics in order, with the index of their pattern.
-    exact: Vec<(Box<str>, usize)>,
-    /// What stands before the `*`, in order.
-    prefixes: Vec<Prefix>,
+    patterns: Vec<Fixed>,
+    /// The places of patterns by their hash: a power of two, at least twice as many as there are patterns.
+    table: Vec<Option<Place>>,
+    /// The lengths that prefixes have, the shortest first.
+    prefix_lengths: Vec<usize>,
+    longest_exact: usize,
 }
 
+/// A pattern without its `*`.
 #[derive(Clone, Debug)]
-struct Prefix {
+struct Fixed {
     text: Box<str>,
-    pattern: usize,
-    /// Where the longest other prefix stands that this one begins with.
-    parent: Option<usize>,
+    wildcard: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    hash: u32,
+    pattern: u32,
 }
 
 impl Routes {
@@ -139,36 +146,80 @@ impl Routes {
                 let (pattern, by) = (pattern.to_string(), patterns[by_index].to_string());
                 return Err(RoutesError::Shadowed { index, pattern, by_index, by });
             }
-            match pattern.wildcard {
-                true => routes.prefixes.push(Prefix { text: pattern.fixed().into(), pattern: index, parent: None }),
-                false => routes.exact.push((pattern.fixed().into(), index)),
-            }
+            routes.patterns.push(Fixed { text: pattern.fixed().into(), wildcard: pattern.wildcard });
         }
-        routes.exact.sort_unstable();
-        routes.prefixes.sort_unstable_by(|a, b| a.text.cmp(&b.text));
-        routes.link_parents();
+        routes.index();
         Ok(routes)
     }
 
     /// The index of the first pattern that takes this topic.
     pub fn find(&self, topic: &str) -> Option<usize> {
-        if let Ok(at) = self.exact.binary_search_by(|(text, _)| (**text).cmp(topic)) {
-            return Some(self.exact[at].1);
+        let bytes = topic.as_bytes();
+        let (mut hash, mut at, mut found) = (Hash::new(), 0, None);
+        for &len in &self.prefix_lengths {
+            let Some(prefix) = bytes.get(..len) else { break };
+            hash.feed(&prefix[at..]);
+            at = len;
+            // A longer one came earlier, or it would never match.
+            found = self.look_up(hash, prefix, true).or(found);
         }
-        // Every prefix of the topic is also one of the last text that is not behind it.
-        let behind = self.prefixes.partition_point(|prefix| *prefix.text <= *topic);
-        self.climb(behind.checked_sub(1), topic).map(|at| self.prefixes[at].pattern)
+        if bytes.len() > self.longest_exact {
+            return found;
+        }
+        hash.feed(&bytes[at..]);
+        self.look_up(hash, bytes, false).or(found)
     }
 
-    /// The first of `from`, its parent, its parent's parent, … that `topic` begins with.
-    fn climb(&self, from: Option<usize>, topic: &str) -> Option<usize> {
-        std::iter::successors(from, |at| self.prefixes[*at].parent)
-            .find(|at| topic.starts_with(&*self.prefixes[*at].text))
+    /// The pattern of this text and kind. What a peer may send cannot make this long: there is nothing in the table but what
+    /// the application has put there.
+    fn look_up(&self, hash: Hash, text: &[u8], wildcard: bool) -> Option<usize> {
+        let mask = self.table.len().checked_sub(1)?;
+        let mut at = hash.0 as usize & mask;
+        while let Some(place) = self.table[at] {
+            let (index, hash) = (place.pattern as usize, hash.0);
+            let pattern = &self.patterns[index];
+            if place.hash == hash && pattern.wildcard == wildcard && pattern.text.as_bytes() == text {
+                return Some(index);
+            }
+            at = (at + 1) & mask;
+        }
+        None
     }
 
-    fn link_parents(&mut self) {
-        for at in 1..self.prefixes.len() {
-            self.prefixes[at].parent = self.climb(Some(at - 1), &self.prefixes[at].text);
+    fn index(&mut self) {
+        let mut table = vec![None; (self.patterns.len() * 2).next_power_of_two()];
+        let mask = table.len() - 1;
+        for (index, Fixed { text, wildcard }) in self.patterns.iter().enumerate() {
+            let mut hash = Hash::new();
+            hash.feed(text.as_bytes());
+            let mut at = hash.0 as usize & mask;
+            while table[at].is_some() {
+                at = (at + 1) & mask;
+            }
+            table[at] = Some(Place { hash: hash.0, pattern: index as u32 });
+            match wildcard {
+                true => self.prefix_lengths.push(text.len()),
+                false => self.longest_exact = self.longest_exact.max(text.len()),
+            }
+        }
+        self.table = table;
+        self.prefix_lengths.sort_unstable();
+        self.prefix_lengths.dedup();
+    }
+}
+
+/// FNV-1a, which can be asked for the hash of each prefix on the way. Source: draft-eastlake-fnv.
+#[derive(Clone, Copy)]
+struct Hash(u32);
+
+impl Hash {
+    const fn new() -> Self {
+        Self(0x811c_9dc5)
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
         }
     }
 }

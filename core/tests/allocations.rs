@@ -69,10 +69,14 @@ fn hub() -> Hub {
 }
 
 fn builder() -> Builder {
+    builder_for(SUBSCRIBERS)
+}
+
+fn builder_for(connections: usize) -> Builder {
     let room = Channel::new("room:*")
         .on("new_msg", |socket, msg| socket.broadcast("new_msg", msg.payload))
         .on("ping", |socket, msg| socket.reply(msg.payload));
-    let capacity = Capacity::for_connections(SUBSCRIBERS);
+    let capacity = Capacity::for_connections(connections);
     Hub::builder().seed([7; 32]).capacity(capacity).mount(Mount::channels("/socket").channel(room))
 }
 
@@ -88,6 +92,10 @@ fn drain(hub: &mut Hub) -> usize {
 
 /// Members of room:a; every eighth speaks version 1.
 fn members(hub: &mut Hub) -> Vec<ConnId> {
+    members_of(hub, SUBSCRIBERS)
+}
+
+fn members_of(hub: &mut Hub, count: usize) -> Vec<ConnId> {
     let member = |n: usize| {
         let conn = hub.handle_connect(NOW, None).unwrap();
         let (target, join) = match n % 8 {
@@ -98,7 +106,7 @@ fn members(hub: &mut Hub) -> Vec<ConnId> {
         hub.handle_text(NOW, &mut (), conn, join);
         conn
     };
-    let members = (0..SUBSCRIBERS).map(member).collect();
+    let members = (0..count).map(member).collect();
     drain(hub);
     members
 }
@@ -126,6 +134,23 @@ fn a_broadcast_allocates_its_frames_and_nothing_for_a_delivery() {
     publish(10);
     // Two wire forms are in use, so there are two frames.
     assert!(allocations(|| publish(10_000)) <= 2 * 10_000);
+}
+
+#[test]
+fn more_subscribers_are_no_more_allocations() {
+    let of_a_hundred = |subscribers: usize| {
+        let mut hub = builder_for(subscribers).build().unwrap();
+        members_of(&mut hub, subscribers);
+        let payload = Json::new(PAYLOAD).unwrap();
+        let mut publish = || {
+            hub.broadcast("room:a", "new_msg", payload).unwrap();
+            assert_eq!(drain(&mut hub), subscribers);
+        };
+        publish();
+        allocations(|| (0..100).for_each(|_| publish()))
+    };
+    // One frame for each of the two wire forms.
+    assert_eq!((of_a_hundred(16), of_a_hundred(16_384)), (200, 200));
 }
 
 #[test]

@@ -39,6 +39,7 @@ static size_t count = FIRST, room;
 static chanson_endpoint *endpoint;
 static uint64_t now;
 static int signal_pipe[2];
+static bool encrypted;
 
 static void die(const char *what) {
     perror(what);
@@ -142,7 +143,8 @@ static void send_pending(struct conn *conn) {
         }
         if (sent > 0) chanson_session_advance(conn->session, now, (size_t)sent);
         blocked = sent < 0 || (size_t)sent < owed;
-        more = !blocked && pieces == 64;
+        /* With TLS the pieces come one by one. */
+        more = !blocked && (pieces == 64 || encrypted);
     }
     if (chanson_session_is_finished(conn->session)) {
         drop(conn);
@@ -268,6 +270,7 @@ int main(int argc, char **argv) {
         return 1;
     }
     chanson_builder_free(builder);
+    encrypted = config.acceptor != NULL;
     chanson_acceptor_free(config.acceptor);
     grow();
     fds[SIGNALS] = (struct pollfd){.fd = signal_pipe[0], .events = POLLIN};

@@ -970,6 +970,9 @@ typedef struct chanson_server_config {
     size_t read_per_turn;
     // Commands of remotes carried out in one turn. 256.
     size_t commands_per_turn;
+    // Threads, from 1 to 1024: that which polls has the hub and runs all callbacks, the others, which the server starts, have the
+    // sockets. 1: one does all.
+    size_t threads;
 } chanson_server_config;
 
 // Bytes to be sent. On POSIX systems an array of these is laid out as one of `struct iovec`: hand it to `writev` as it is.
@@ -1616,7 +1619,8 @@ chanson_code chanson_session_pending(struct chanson_session session,
                                      size_t *len);
 
 // All bytes to send, piece by piece and in order, `max` pieces at most: `*count` were written to `iov`. What they point to is
-// lent until the next call on the endpoint, and shared with other connections: read it only. For one `writev` a turn.
+// lent until the next call on the endpoint, and shared with other connections: read it only. For one `writev` a turn. With TLS
+// it is one piece at a time, and there may be more behind it: ask until there is none.
 chanson_code chanson_session_pending_iov(struct chanson_session session,
                                          struct chanson_iovec *iov,
                                          size_t max,

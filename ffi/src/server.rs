@@ -44,6 +44,9 @@ pub struct chanson_server_config {
     pub read_per_turn: usize,
     /// Commands of remotes carried out in one turn. 256.
     pub commands_per_turn: usize,
+    /// Threads, from 1 to 1024: that which polls has the hub and runs all callbacks, the others, which the server starts, have the
+    /// sockets. 1: one does all.
+    pub threads: usize,
 }
 
 /// As a server is by default.
@@ -58,6 +61,7 @@ pub extern "C" fn chanson_server_config_default() -> chanson_server_config {
         accepts_per_turn: u32::try_from(config.accepts_per_turn).unwrap_or(u32::MAX),
         read_per_turn: config.read_per_turn,
         commands_per_turn: config.commands_per_turn,
+        threads: config.threads,
     }
 }
 
@@ -85,13 +89,17 @@ pub unsafe extern "C" fn chanson_server_bind(
             if !given.endpoint.is_null() {
                 endpoint = read_sized(given.endpoint, endpoint)?;
             }
+            if !(1..=MAX_THREADS).contains(&given.threads) {
+                return Err(Refusal::new(CHANSON_ERR_ARGUMENT, format!("threads: from 1 to {MAX_THREADS}")));
+            }
             let config = Config::default()
                 .with_endpoint(endpoint.config()?)
                 .with_drain(Duration::from_millis(given.drain_ms))
                 .with_backlog(given.backlog)
                 .with_accepts_per_turn(given.accepts_per_turn as usize)
                 .with_read_per_turn(given.read_per_turn)
-                .with_commands_per_turn(given.commands_per_turn);
+                .with_commands_per_turn(given.commands_per_turn)
+                .with_threads(given.threads);
             let bound = Server::bind_with(c_text(address)?, plan.hub()?, config);
             let bound = bound.map_err(|error| Refusal::new(CHANSON_ERR_IO, error))?;
             put(server, handle::make(Core::new(Level::Server(Box::new(bound)))))
@@ -247,3 +255,6 @@ pub unsafe extern "C" fn chanson_server_is_finished(server: *const chanson_serve
     }
     finished
 }
+
+/// As many threads a server may have.
+const MAX_THREADS: usize = 1024;

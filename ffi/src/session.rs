@@ -135,7 +135,8 @@ pub unsafe extern "C" fn chanson_session_pending(
 }
 
 /// All bytes to send, piece by piece and in order, `max` pieces at most: `*count` were written to `iov`. What they point to is
-/// lent until the next call on the endpoint, and shared with other connections: read it only. For one `writev` a turn.
+/// lent until the next call on the endpoint, and shared with other connections: read it only. For one `writev` a turn. With TLS
+/// it is one piece at a time, and there may be more behind it: ask until there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn chanson_session_pending_iov(
     session: chanson_session,

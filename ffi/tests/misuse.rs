@@ -427,6 +427,10 @@ fn functions_without_a_handle_take_nothing() {
         let mut server = null_mut();
         let address = c"127.0.0.1:0".as_ptr();
         assert_eq!(chanson_server_bind(builder, address, &config, &mut server), CHANSON_ERR_ARGUMENT);
+        for threads in [0, 1025] {
+            let config = chanson_server_config { threads, ..chanson_server_config_default() };
+            assert_eq!(chanson_server_bind(builder, address, &config, &mut server), CHANSON_ERR_ARGUMENT);
+        }
         let nowhere = c"192.0.2.1:1".as_ptr();
         assert_eq!(chanson_server_bind(builder, nowhere, null(), &mut server), CHANSON_ERR_IO);
         assert!(server.is_null() && !read_c(chanson_builder_error(builder)).is_empty());

@@ -5,45 +5,42 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use chanson_core::driver::{Config, Handle, Inbox, IntoHub, Running, Stats};
+use chanson_core::Hub;
+use chanson_core::driver::{Config, Handle, IntoHub, Running, Stats};
 use chanson_core::time::Instant;
-use chanson_core::{ConnId, Endpoint, Hub};
+use mio::Token;
 use mio::net::TcpListener;
-use mio::{Events, Poll, Token, Waker};
 
-use crate::door::Door;
-use crate::sockets::Sockets;
+use crate::many::Many;
+use crate::single::Single;
 use crate::sys;
 
-/// A hub and its sockets on one thread, as an event loop.
+/// A hub and its sockets, as an event loop.
 ///
 /// It turns when [`poll_with`](Self::poll_with) is called, or over and over in [`run_with`](Self::run_with). One turn reads
 /// from every socket that has something, lets the hub do its work, and then writes to each connection once, whatever
 /// was said to it in that turn. Peers never make it fail.
+///
+/// With [`Config::threads`] the sockets are on other threads, which turn by themselves, and a turn here is the hub's: see
+/// [Several threads](crate#several-threads).
 pub struct Server<S = ()> {
-    pub(crate) endpoint: Endpoint<S>,
-    pub(crate) poll: Poll,
-    pub(crate) events: Events,
-    pub(crate) door: Door,
-    pub(crate) sockets: Sockets,
-    /// Connections whose socket failed.
-    pub(crate) dead: Vec<ConnId>,
-    pub(crate) inbox: Inbox,
+    engine: Engine<S>,
     addr: SocketAddr,
-    pub(crate) config: Config,
-    start: std::time::Instant,
-    /// The time of this turn.
-    pub(crate) now: Instant,
-    pub(crate) stage: Stage,
-    /// What was read last; one for all sockets.
-    pub(crate) buffer: Box<[u8]>,
-    /// Bytes that came in since the last time that all was written out.
-    pub(crate) input: usize,
-    /// Whether something was done between turns that may have led to output.
-    pub(crate) acted: bool,
-    /// How many turns in a row had more events than fit.
-    pub(crate) crowded: u32,
-    pub(crate) stats: Stats,
+}
+
+enum Engine<S> {
+    Single(Box<Single<S>>),
+    Many(Box<Many<S>>),
+}
+
+/// The same of either.
+macro_rules! on {
+    ($server:expr, $engine:ident => $does:expr) => {
+        match $server {
+            Engine::Single($engine) => $does,
+            Engine::Many($engine) => $does,
+        }
+    };
 }
 
 /// How far it is from its end.
@@ -53,6 +50,20 @@ pub(crate) enum Stage {
     /// No more connections come in; those that are there have until then.
     Draining(Instant),
     Finished,
+}
+
+/// Time since a server was made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock(std::time::Instant);
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    pub(crate) fn now(self) -> Instant {
+        Instant::from_nanos(u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
 }
 
 impl<S> Server<S> {
@@ -84,36 +95,21 @@ impl<S> Server<S> {
     /// Takes a listener that is there already: inherited from a parent process, or with options of its own.
     ///
     /// # Errors
-    /// The operating system has no room for an event queue; the hub cannot be built.
+    /// The operating system has no room for an event queue, or no thread to give; the hub cannot be built; `InvalidInput` for a
+    /// number of threads that is none.
     pub fn from_listener(listener: std::net::TcpListener, hub: impl IntoHub<S>, config: Config) -> io::Result<Self> {
-        let mut hub = hub.into_hub(sys::seed)?;
+        let hub = hub.into_hub(sys::seed)?;
+        if !(1..=MAX_THREADS).contains(&config.threads) {
+            let text = format!("{} threads: there can be from 1 to {MAX_THREADS}", config.threads);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         listener.set_nonblocking(true)?;
-        let addr = listener.local_addr()?;
-        let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
-        let door = Door::open(TcpListener::from_std(listener), poll.registry(), LISTENER)?;
-        let inbox = Inbox::new(hub.capacity().commands, move || waker.wake());
-        inbox.write_metrics(&mut hub);
-        let buffer = vec![0; config.read_per_turn.clamp(1, MAX_BUFFER)].into_boxed_slice();
-        Ok(Self {
-            endpoint: Endpoint::with_config(hub, config.endpoint.clone()),
-            poll,
-            events: Events::with_capacity(EVENTS),
-            door,
-            sockets: Sockets::default(),
-            dead: Vec::new(),
-            inbox,
-            addr,
-            config,
-            start: std::time::Instant::now(),
-            now: Instant::ORIGIN,
-            stage: Stage::Running,
-            buffer,
-            input: 0,
-            acted: false,
-            crowded: 0,
-            stats: Stats::default(),
-        })
+        let (addr, listener) = (listener.local_addr()?, TcpListener::from_std(listener));
+        let engine = match config.threads {
+            1 => Engine::Single(Box::new(Single::new(listener, hub, config)?)),
+            _ => Engine::Many(Box::new(Many::new(listener, hub, config)?)),
+        };
+        Ok(Self { engine, addr })
     }
 
     /// Where it listens (or did).
@@ -123,16 +119,17 @@ impl<S> Server<S> {
 
     /// A handle, for other threads.
     pub fn handle(&self) -> Handle {
-        self.inbox.handle()
+        on!(&self.engine, engine => engine.inbox.handle())
     }
 
     /// One turn: waits until something happens, but not longer than `max_wait` (a `Duration`; `None`: for as long as it
     /// takes), does what there is to do, and returns. With a wait of zero it never sleeps.
     ///
     /// # Errors
-    /// The operating system refused to wait for events. Nothing that a peer does is an error here.
+    /// The operating system refused to wait for events, here or on another of the server's threads. Nothing that a peer does
+    /// is an error here.
     pub fn poll_with(&mut self, app: &mut S, max_wait: impl Into<Option<Duration>>) -> io::Result<()> {
-        self.turn(app, max_wait.into())
+        on!(&mut self.engine, engine => engine.turn(app, max_wait.into()))
     }
 
     /// Turns until it was shut down and has ended.
@@ -141,7 +138,7 @@ impl<S> Server<S> {
     /// As [`poll_with`](Self::poll_with).
     pub fn run_with(&mut self, app: &mut S) -> io::Result<()> {
         while !self.is_finished() {
-            self.turn(app, None)?;
+            on!(&mut self.engine, engine => engine.turn(app, None))?;
         }
         Ok(())
     }
@@ -163,49 +160,40 @@ impl<S> Server<S> {
     }
 
     /// The hub, to ask; see [`act`](Self::act) to have it do something.
-    pub const fn hub(&self) -> &Hub<S> {
-        self.endpoint.hub()
+    pub fn hub(&self) -> &Hub<S> {
+        match &self.engine {
+            Engine::Single(engine) => engine.endpoint.hub(),
+            Engine::Many(engine) => engine.sharded.hub(),
+        }
     }
 
     /// Does something with the hub, between turns. What comes of it leaves at the end of the next turn, together with all else
     /// that its receivers are owed by then; that turn does not wait.
     pub fn act<T>(&mut self, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
-        let now = self.now();
-        self.acted = true;
-        self.endpoint.act(now, app, act)
+        on!(&mut self.engine, engine => engine.act(app, act))
     }
 
     /// Now, as this server's hub counts: the time since the server was made.
     pub fn now(&self) -> Instant {
-        Instant::from_nanos(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        on!(&self.engine, engine => engine.now())
     }
 
     /// When the next turn is due at the latest, even if nothing happens; `None`: never. For hosts that wait for
     /// themselves: see `as_raw_fd`.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.next_turn()
+        on!(&self.engine, engine => engine.next_turn())
     }
 
     /// Counters and gauges, now.
     pub fn stats(&self) -> Stats {
-        let mut stats = self.stats;
-        stats.endpoint = self.endpoint.stats();
-        stats
+        on!(&self.engine, engine => engine.stats())
     }
 
     /// Begins to end: the listener is closed, every connection is told 1012 (service restart: clients come back), and what
     /// they are owed is sent in the turns that follow, within [`Config::drain`]. Then they are cut, and the server
     /// [has ended](Self::is_finished). Called once more, it cuts at once.
     pub fn shutdown(&mut self, app: &mut S) {
-        self.now = self.now.max(self.now());
-        match self.stage {
-            Stage::Running => self.begin_to_end(app),
-            Stage::Draining(_) => {
-                self.flush(app);
-                self.finish(app);
-            }
-            Stage::Finished => {}
-        }
+        on!(&mut self.engine, engine => engine.shutdown(app));
     }
 
     /// Ends at once: connections are told 1012 if they take it without delay, and cut.
@@ -216,7 +204,7 @@ impl<S> Server<S> {
 
     /// Whether it was shut down and has ended. Turns do nothing then.
     pub fn is_finished(&self) -> bool {
-        self.stage == Stage::Finished
+        on!(&self.engine, engine => engine.is_finished())
     }
 }
 
@@ -251,16 +239,16 @@ impl<S> std::os::fd::AsRawFd for Server<S> {
     /// Becomes readable when a turn is due because something happened: wait for it in a loop of your own, together with
     /// [`poll_timeout`](Server::poll_timeout), then call [`poll_with`](Server::poll_with) with a wait of zero.
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.poll.as_raw_fd()
+        on!(&self.engine, engine => engine.poll.as_raw_fd())
     }
 }
 
 impl<S> fmt::Debug for Server<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (addr, stage, connections) = (&self.addr, &self.stage, self.sockets.len());
+        let (stage, connections) = on!(&self.engine, engine => (engine.stage, engine.connections()));
         f.debug_struct("Server")
-            .field("addr", addr)
-            .field("stage", stage)
+            .field("addr", &self.addr)
+            .field("stage", &stage)
             .field("connections", &connections)
             .finish_non_exhaustive()
     }
@@ -273,4 +261,7 @@ pub(crate) const WAKER: Token = Token(1);
 pub(crate) const EVENTS: usize = 1024;
 
 /// Bytes read at a time at most.
-const MAX_BUFFER: usize = 64 << 10;
+pub(crate) const MAX_BUFFER: usize = 64 << 10;
+
+/// More threads than this would only be in each other's way.
+const MAX_THREADS: usize = 1024;

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use chanson_core::driver::Config;
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
@@ -43,8 +44,20 @@ const NO_SIGNAL: i32 = 0;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 
+/// What a new connection is set to. A socket that cannot have some of it works all the same.
+pub(crate) fn set_up(stream: &TcpStream, config: &Config) {
+    // Without it small messages may come late.
+    drop(stream.set_nodelay(true));
+    if let Some(after) = config.tcp_keepalive {
+        drop(keep_alive(stream, after));
+    }
+    if let Some(timeout) = config.tcp_user_timeout {
+        drop(give_up_after(stream, timeout));
+    }
+}
+
 /// Has the system ask after so much silence whether the peer is still there, and then four times as often.
-pub(crate) fn keep_alive(stream: &TcpStream, after: Duration) -> io::Result<()> {
+fn keep_alive(stream: &TcpStream, after: Duration) -> io::Result<()> {
     let keepalive = TcpKeepalive::new().with_time(after);
     // Where an interval can be set; elsewhere the system's own has to do.
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", target_os = "freebsd", windows))]
@@ -54,7 +67,7 @@ pub(crate) fn keep_alive(stream: &TcpStream, after: Duration) -> io::Result<()> 
 
 /// Has the system give up a peer that has not acknowledged anything for so long. Where it cannot, timers of ours end the
 /// connection, and only what the system itself still holds of it stays for longer.
-pub(crate) fn give_up_after(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
+fn give_up_after(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return SockRef::from(stream).set_tcp_user_timeout(Some(timeout));
     #[cfg(not(any(target_os = "linux", target_os = "android")))]

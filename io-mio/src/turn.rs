@@ -1,4 +1,4 @@
-//! One turn of the loop: wait, accept, read, commands, time, write.
+//! One turn of a single thread: wait, accept, read, commands, time, write.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -9,11 +9,12 @@ use chanson_core::log::Level;
 use mio::net::TcpStream;
 
 use crate::door::Accepted;
-use crate::server::{EVENTS, LISTENER, Server, Stage};
+use crate::server::{EVENTS, LISTENER, Stage};
+use crate::single::Single;
 use crate::sockets::{self, Got};
 use crate::sys;
 
-impl<S> Server<S> {
+impl<S> Single<S> {
     pub(crate) fn turn(&mut self, app: &mut S, max_wait: Option<Duration>) -> io::Result<()> {
         if self.is_finished() {
             return Ok(());
@@ -85,14 +86,7 @@ impl<S> Server<S> {
             self.stats.turned_away += 1;
             return self.door.turn_away(self.now, stream, self.endpoint.busy());
         };
-        // Without it small messages may come late; a socket that cannot have it works all the same.
-        drop(stream.set_nodelay(true));
-        if let Some(after) = self.config.tcp_keepalive {
-            drop(sys::keep_alive(&stream, after));
-        }
-        if let Some(timeout) = self.config.tcp_user_timeout {
-            drop(sys::give_up_after(&stream, timeout));
-        }
+        sys::set_up(&stream, &self.config);
         match self.sockets.insert(self.poll.registry(), id, stream) {
             Ok(()) => self.stats.accepted += 1,
             Err(_) => {

@@ -95,8 +95,16 @@ impl Authority {
     /// # Panics
     /// When it does not say where it listens.
     pub fn rooms(&self, binary: &Path) -> Rooms {
+        self.rooms_with(binary, &[])
+    }
+
+    /// The same with more flags.
+    ///
+    /// # Panics
+    /// When it does not say where it listens.
+    pub fn rooms_with(&self, binary: &Path, flags: &[&str]) -> Rooms {
         let cert = self.cert().display().to_string();
-        Rooms::start_binary(binary, &["--tls-cert", &cert, "--tls-key", &cert])
+        Rooms::start_binary(binary, &[&["--tls-cert", &cert, "--tls-key", &cert], flags].concat())
     }
 
     /// A way to a server of its, which is `localhost`.

@@ -31,7 +31,7 @@ impl Rooms {
     /// # Panics
     /// When it does not say where it listens.
     pub fn start(host: Host, flags: &[&str]) -> Option<Self> {
-        Some(Self::start_binary(rooms(host)?, flags))
+        Some(Self::start_binary(rooms(host)?, &[host.flags(), flags].concat()))
     }
 
     /// Starts that program as a rooms server.
@@ -127,10 +127,19 @@ impl Rooms {
 pub enum Host {
     /// The event loop.
     Mio,
+    /// The event loop with three threads: the hub's, and two with sockets.
+    MioThreads,
     /// Threads.
     Threads,
     /// A loop in C, over the sessions of the C interface.
     C,
+}
+
+impl Host {
+    /// The flags that make of its program this host.
+    pub fn flags(self) -> &'static [&'static str] {
+        if self == Self::MioThreads { &["--threads", "3"] } else { &[] }
+    }
 }
 
 /// Makes of each function that takes a [`Host`] a test on both of the drivers.
@@ -147,6 +156,7 @@ macro_rules! on_each_driver {
 macro_rules! on_each_host {
     ($($test:ident)*) => {
         $crate::on_each_driver! { $($test)* }
+        $crate::on_host! { on_mio_threads MioThreads $($test)* }
         #[cfg(unix)]
         $crate::on_host! { on_c C $($test)* }
     };
@@ -177,6 +187,8 @@ pub fn rooms(host: Host) -> Option<&'static Path> {
     let named = || env::var_os("CHANSON_ROOMS").map(PathBuf::from);
     let rooms = match host {
         Host::Mio => MIO.get_or_init(|| named().or_else(|| Some(example("chanson-mio", "rooms")))),
+        Host::MioThreads if named().is_some() => return None,
+        Host::MioThreads => return rooms(Host::Mio),
         Host::Threads => THREADS.get_or_init(|| named().is_none().then(|| example("chanson-std", "rooms_threads"))),
         Host::C => C.get_or_init(|| if named().is_none() { c_example("rooms") } else { None }),
     };

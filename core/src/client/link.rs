@@ -172,7 +172,7 @@ impl Link {
                 inbox.extend_from_slice(data);
                 Came::Binary
             }
-            session::Event::Closed(reason) => Came::Closed(reason),
+            session::Event::Closed(reason) | session::Event::Ending(reason) => Came::Closed(reason),
             // Requests come to servers only.
             session::Event::Alive | session::Event::Request(_) => Came::Alive,
         })

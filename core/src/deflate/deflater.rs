@@ -101,7 +101,9 @@ impl Deflater {
 
     /// Forgets what was compressed last.
     pub(crate) fn forget(&mut self) {
-        self.last = None;
+        if self.last.is_some() {
+            self.last = None;
+        }
     }
 
     pub(crate) const fn stats(&self) -> Stats {

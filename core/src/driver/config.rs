@@ -10,6 +10,10 @@ use crate::endpoint;
 pub struct Config {
     /// Time limits at the byte level, and what happens to peers that do not read.
     pub endpoint: endpoint::Config,
+    /// How many threads the event-loop driver has, from 1 to 1024. With one, the thread that calls `run` or `poll` does all. With
+    /// more, that thread has the hub and accepts connections, and the others, which the server starts, have the sockets: they
+    /// read, decode, compress, encrypt and write. 1. Of no meaning to the thread driver.
+    pub threads: usize,
     /// How long a shutdown waits for peers to take what they are owed and to say goodbye. 5 s.
     pub drain: Duration,
     /// Connections that the operating system keeps until they are accepted; it may know a lower bound of its own. 1024.
@@ -35,6 +39,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             endpoint: endpoint::Config::default(),
+            threads: 1,
             drain: Duration::from_secs(5),
             backlog: 1024,
             read_per_turn: 64 << 10,
@@ -72,6 +77,7 @@ macro_rules! setters {
 
 setters! {
     with_endpoint endpoint endpoint::Config
+    with_threads threads usize
     with_drain drain Duration
     with_backlog backlog u32
     with_read_per_turn read_per_turn usize

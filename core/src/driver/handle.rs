@@ -198,16 +198,22 @@ pub(super) struct Shared {
     stops: AtomicUsize,
     closed: AtomicBool,
     stats: Mutex<Stats>,
+    /// Adds what other threads of the server have counted.
+    others: Box<dyn Fn(&mut Stats) + Send + Sync>,
 }
 
 impl Shared {
-    pub(super) fn new(waker: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub(super) fn new(
+        waker: impl Fn() -> io::Result<()> + Send + Sync + 'static,
+        others: impl Fn(&mut Stats) + Send + Sync + 'static,
+    ) -> Self {
         Self {
             waker: Box::new(waker),
             woken: AtomicBool::new(false),
             stops: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             stats: Mutex::new(Stats::default()),
+            others: Box::new(others),
         }
     }
 
@@ -221,7 +227,9 @@ impl Shared {
     }
 
     pub(super) fn stats(&self) -> Stats {
-        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut stats = *self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.others)(&mut stats);
+        stats
     }
 
     pub(super) fn set_stats(&self, stats: Stats) {

@@ -7,7 +7,7 @@ use super::command::Command;
 use super::handle::Shared;
 use super::sync::{Arc, Receiver, sync_channel};
 use super::{Handle, Stats};
-use crate::endpoint::Endpoint;
+use crate::endpoint::Act;
 use crate::hub::Hub;
 use crate::time::Instant;
 
@@ -31,7 +31,17 @@ impl Inbox {
     /// For so many commands at a time (`Capacity::commands`). `wake` is called from the threads of handles when there is
     /// something to do, and has to make the server's loop turn; a burst of commands calls it once.
     pub fn new(capacity: usize, wake: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> Self {
-        let shared = Arc::new(Shared::new(wake));
+        Self::with_others(capacity, wake, |_| {})
+    }
+
+    /// The same for a server that counts on other threads as well: `others` adds that to what the server's own thread
+    /// [has set](Self::set_stats), whenever somebody asks.
+    pub fn with_others(
+        capacity: usize,
+        wake: impl Fn() -> io::Result<()> + Send + Sync + 'static,
+        others: impl Fn(&mut Stats) + Send + Sync + 'static,
+    ) -> Self {
+        let shared = Arc::new(Shared::new(wake, others));
         let (sender, commands) = sync_channel(capacity);
         let handle = Handle::new(sender, Arc::clone(&shared));
         Self { handle, commands: Some(commands), shared, capacity, stops: 0, stops_seen: 0, left: 0, more: false }
@@ -55,7 +65,7 @@ impl Inbox {
     pub fn obey<S>(
         &mut self,
         now: Instant,
-        endpoint: &mut Endpoint<S>,
+        endpoint: &mut impl Act<S>,
         app: &mut S,
         stats: &mut Stats,
     ) -> Option<usize> {

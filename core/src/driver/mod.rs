@@ -31,6 +31,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bell;
 mod command;
 mod config;
 mod handle;
@@ -44,6 +45,7 @@ mod sync;
 #[cfg(loom)]
 mod tests;
 
+pub use bell::Bell;
 pub use config::Config;
 pub use handle::{Handle, HandleError};
 pub use inbox::Inbox;

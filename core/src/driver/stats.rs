@@ -21,7 +21,7 @@ pub struct Stats {
     pub commands: u64,
     /// Commands among them that came to nothing: the ticket was dead, the connection gone.
     pub failed_commands: u64,
-    /// Turns of the loop.
+    /// Turns of the loop; with several threads, of all their loops.
     pub turns: u64,
     /// How long they took, without waiting for something to happen, all together.
     pub busy: Duration,
@@ -54,6 +54,19 @@ impl Stats {
             ],
         );
         out
+    }
+
+    /// Adds what another thread of the same server has done.
+    pub fn add(&mut self, other: &Self) {
+        self.endpoint.add(&other.endpoint);
+        self.accepted += other.accepted;
+        self.turned_away += other.turned_away;
+        self.accept_failures += other.accept_failures;
+        self.commands += other.commands;
+        self.failed_commands += other.failed_commands;
+        self.turns += other.turns;
+        self.busy += other.busy;
+        self.longest_turn = self.longest_turn.max(other.longest_turn);
     }
 
     /// A turn of the loop has taken so long.

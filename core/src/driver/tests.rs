@@ -4,11 +4,12 @@
 mod loom {
     use std::sync::mpsc::TryRecvError;
 
+    use ::loom::sync::atomic::{AtomicUsize, Ordering};
     use ::loom::sync::{Arc, Condvar, Mutex};
     use ::loom::thread;
 
     use crate::driver::command::Command;
-    use crate::driver::{Handle, HandleError, Inbox, Stats};
+    use crate::driver::{Bell, Handle, HandleError, Inbox, Stats};
 
     /// What a driver waits at: once woken it stays so until somebody has waited, as an eventfd does.
     #[derive(Default)]
@@ -201,6 +202,66 @@ mod loom {
             server.inbox.set_stats(Stats { commands: 3, failed_commands: 3, ..Stats::default() });
             let stats = asker.join().unwrap();
             assert_eq!(stats.commands, stats.failed_commands);
+        });
+    }
+
+    /// What a thread is sent, and how it is woken.
+    struct Post {
+        sent: AtomicUsize,
+        bell: Bell,
+    }
+
+    fn post(poll: &Arc<Poll>) -> Arc<Post> {
+        let waker = Arc::clone(poll);
+        let bell = Bell::new(move || {
+            waker.wake();
+            Ok(())
+        });
+        Arc::new(Post { sent: AtomicUsize::new(0), bell })
+    }
+
+    /// Sleeps until all have come; a wake-up that is missed is a deadlock.
+    fn receive(post: &Post, poll: &Poll, count: usize) {
+        let mut came = 0;
+        loop {
+            post.bell.get_up();
+            came += post.sent.swap(0, Ordering::Relaxed);
+            if came == count {
+                return;
+            }
+            post.bell.lie_down();
+            if post.sent.load(Ordering::Relaxed) == 0 {
+                poll.wait();
+            }
+        }
+    }
+
+    fn send(post: &Post) {
+        post.sent.fetch_add(1, Ordering::Relaxed);
+        post.bell.ring();
+    }
+
+    #[test]
+    fn nobody_sleeps_with_something_to_do() {
+        model(|| {
+            let poll = Arc::new(Poll::default());
+            let post = post(&poll);
+            let other = Arc::clone(&post);
+            let sender = thread::spawn(move || (0..2).for_each(|_| send(&other)));
+            receive(&post, &poll, 2);
+            sender.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn nobody_sleeps_with_something_to_do_from_either_of_two() {
+        model(|| {
+            let poll = Arc::new(Poll::default());
+            let post = post(&poll);
+            let others = [Arc::clone(&post), Arc::clone(&post)];
+            let senders = others.map(|other| thread::spawn(move || send(&other)));
+            receive(&post, &poll, 2);
+            senders.into_iter().for_each(|sender| sender.join().unwrap());
         });
     }
 }

@@ -21,10 +21,15 @@
 //!
 //! let mut socket = Vec::new(); // stands for a socket
 //! while let Some(conn) = endpoint.poll_writable() {
-//!     let mut slices = [IoSlice::new(&[]); 16];
-//!     let count = endpoint.pending(conn, &mut slices);
-//!     let sent = slices[..count].iter().map(|slice| { socket.extend_from_slice(slice); slice.len() }).sum();
-//!     endpoint.advance(now, conn, sent);
+//!     loop {
+//!         let mut slices = [IoSlice::new(&[]); 16];
+//!         let count = endpoint.pending(conn, &mut slices);
+//!         let sent = slices[..count].iter().map(|slice| { socket.extend_from_slice(slice); slice.len() }).sum();
+//!         if sent == 0 {
+//!             break;
+//!         }
+//!         endpoint.advance(now, conn, sent);
+//!     }
 //!     if endpoint.is_finished(conn) {
 //!         endpoint.handle_close(now, app, conn);
 //!     }
@@ -33,21 +38,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod mail;
 mod run;
 mod sessions;
+mod shard;
+mod sharded;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 
+pub use self::mail::{Inputs, Outputs};
 use self::run::Run;
 use self::sessions::{Answer, Sessions};
+pub use self::shard::Shard;
+pub use self::sharded::Sharded;
 use crate::deflate::Inflater;
 use crate::error::{CloseReason, CommandError};
+use crate::http::Request;
 use crate::hub::{Admission, Hub};
 use crate::id::ConnId;
 use crate::log::Level;
-use crate::session::{self, Event, Transmitted};
+use crate::session::{self, Event};
 use crate::state::outbox::Output;
 use crate::state::stats;
 use crate::time::Instant;
@@ -137,6 +151,24 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Adds what the sessions of another thread have done; what the hub counts is there once. The most that ever waited is the
+    /// greater of both, for they need not have waited at the same time.
+    pub fn add(&mut self, other: &Self) {
+        self.queued_bytes += other.queued_bytes;
+        self.slow_consumers += other.slow_consumers;
+        self.dropped += other.dropped;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.most_queued_bytes = self.most_queued_bytes.max(other.most_queued_bytes);
+        self.most_queued_bytes_of_one = self.most_queued_bytes_of_one.max(other.most_queued_bytes_of_one);
+        self.tls_handshaking += other.tls_handshaking;
+        self.tls_handshakes += other.tls_handshakes;
+        self.tls_failures += other.tls_failures;
+        self.compressions += other.compressions;
+        self.compressed += other.compressed;
+        self.bytes_saved += other.bytes_saved;
+    }
+
     /// In the text format that Prometheus reads, the hub's first.
     pub fn to_prometheus(&self) -> String {
         let mut out = String::new();
@@ -306,17 +338,12 @@ impl<S> Endpoint<S> {
 
     /// The next connection that has something to send, or is to be shut down: each once a turn.
     pub fn poll_writable(&mut self) -> Option<ConnId> {
-        while let Some(conn) = self.sessions.touched.pop_front() {
-            if let Some(entry) = self.sessions.get_mut(conn) {
-                entry.touched = false;
-                return Some(conn);
-            }
-        }
-        None
+        self.sessions.poll_writable()
     }
 
     /// Bytes to send: fills as many slices as there are, in order, and says how many. 0 also for an unknown connection. With
-    /// TLS this is where they are encrypted, so ask once all is said that there is to say in a turn.
+    /// TLS this is where they are encrypted, so ask once all is said that there is to say in a turn; and it is one slice at a time,
+    /// behind which there may be more: ask until there is none.
     pub fn pending<'a>(&'a mut self, conn: ConnId, slices: &mut [IoSlice<'a>]) -> usize {
         self.sessions.get_mut(conn).map_or(0, |entry| entry.session.pending(slices))
     }
@@ -333,17 +360,7 @@ impl<S> Endpoint<S> {
     /// answers), [`poll_timeout`](Self::poll_timeout) is due at once.
     pub fn advance(&mut self, now: Instant, conn: ConnId, sent: usize) {
         self.sessions.tick(now);
-        let now = self.sessions.now;
-        if let Some(entry) = self.sessions.get_mut(conn) {
-            let sent = sent.min(entry.session.queued_bytes());
-            entry.session.advance(now, sent);
-            if !entry.session.is_open() && !entry.session.is_finished() {
-                self.sessions.resumed.push(conn);
-            }
-            self.sessions.stats.bytes_out += sent as u64;
-            self.sessions.recount(conn);
-            self.sessions.watch(conn);
-        }
+        self.sessions.advance(conn, sent);
     }
 
     /// Sends what a connection has pending by `send`, which does with slices what `Write::write_vectored` does, and says what
@@ -373,26 +390,7 @@ impl<S> Endpoint<S> {
         send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<Next> {
         self.sessions.tick(now);
-        let now = self.sessions.now;
-        let Some(entry) = sessions::find(&mut self.sessions.entries, conn) else {
-            return Ok(Next { finished: true, ..Next::default() });
-        };
-        let Transmitted { sent, blocked } = entry.session.transmit(now, send)?;
-        self.sessions.stats.bytes_out += sent as u64;
-        self.sessions.load.recount(entry);
-        if entry.session.is_open() {
-            return Ok(Next { blocked, wants_bytes: true, ..Next::default() });
-        }
-        let finished = entry.session.is_finished();
-        let done_sending = entry.session.is_done_sending();
-        let wants_bytes = entry.session.wants_bytes();
-        if sent > 0 {
-            if !finished {
-                self.sessions.resumed.push(conn);
-            }
-            self.sessions.watch(conn);
-        }
-        Ok(Next { blocked, finished, done_sending, wants_bytes })
+        self.sessions.transmit(conn, send)
     }
 
     /// Whether there is such a connection (still).
@@ -438,17 +436,7 @@ impl<S> Endpoint<S> {
 
     /// Counters and gauges, now.
     pub fn stats(&self) -> Stats {
-        let deflated = self.sessions.deflater.stats();
-        Stats {
-            hub: self.hub.stats(),
-            queued_bytes: self.sessions.load.queued,
-            most_queued_bytes: self.sessions.load.most_queued,
-            most_queued_bytes_of_one: self.sessions.load.most_queued_of_one,
-            compressions: deflated.compressions,
-            compressed: deflated.deliveries,
-            bytes_saved: deflated.bytes_saved,
-            ..self.sessions.stats
-        }
+        Stats { hub: self.hub.stats(), ..self.sessions.stats() }
     }
 
     // --- inside ---
@@ -467,24 +455,13 @@ impl<S> Endpoint<S> {
                 Event::Alive => self.hub.handle_alive(now, conn),
                 Event::Closed(reason) => self.hub.handle_end(now, app, conn, reason),
                 Event::Request(request) => {
-                    let answer = if !self.hub.serves(&request) {
-                        self.hub.handle_request(now, app, conn, &request).map(Answer::Respond)
-                    } else if let Err(error) = request.websocket() {
-                        Some(Answer::Respond(error.response()))
-                    } else {
-                        match self.hub.handle_open(now, app, conn, &request) {
-                            Admission::Open(admitted) => Some(Answer::Upgrade(admitted)),
-                            Admission::Refused(response) => Some(Answer::Respond(response)),
-                            Admission::Pending => None,
-                        }
-                    };
-                    if let Some(answer) = answer {
+                    if let Some(answer) = answer(&mut self.hub, now, app, conn, &request) {
                         entry.answer(now, answer);
                         self.sessions.note_compression(conn);
                     }
                 }
-                // These come to clients only.
-                Event::Open { .. } | Event::Refused(_) => {}
+                // These come to clients only, and where ends are deferred.
+                Event::Open { .. } | Event::Refused(_) | Event::Ending(_) => {}
             }
             self.drain(Some(conn));
         }
@@ -542,9 +519,42 @@ impl<S> Endpoint<S> {
     }
 }
 
+/// What has a hub that can be told to do something: an [`Endpoint`], or a [`Sharded`] one.
+pub trait Act<S> {
+    /// As [`Endpoint::act`].
+    fn act<T>(&mut self, now: Instant, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T;
+}
+
+impl<S> Act<S> for Endpoint<S> {
+    fn act<T>(&mut self, now: Instant, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
+        Self::act(self, now, app, act)
+    }
+}
+
+impl<S> Act<S> for Sharded<S> {
+    fn act<T>(&mut self, now: Instant, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
+        Self::act(self, now, app, act)
+    }
+}
+
 impl<S> fmt::Debug for Endpoint<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint").field("hub", &self.hub).field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// What the hub answers to a request; `None`: later.
+fn answer<S>(hub: &mut Hub<S>, now: Instant, app: &mut S, conn: ConnId, request: &Request<'_>) -> Option<Answer> {
+    if !hub.serves(request) {
+        return hub.handle_request(now, app, conn, request).map(Answer::Respond);
+    }
+    if let Err(error) = request.websocket() {
+        return Some(Answer::Respond(error.response()));
+    }
+    match hub.handle_open(now, app, conn, request) {
+        Admission::Open(admitted) => Some(Answer::Upgrade(admitted)),
+        Admission::Refused(response) => Some(Answer::Respond(response)),
+        Admission::Pending => None,
     }
 }
 

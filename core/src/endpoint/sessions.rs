@@ -1,16 +1,17 @@
 //! The sessions of an endpoint, what waits in them, and who has to be looked at.
 
 use std::collections::VecDeque;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use super::{Config, SlowConsumer, Stats};
+use super::{Config, Next, SlowConsumer, Stats};
 use crate::deflate::Deflater;
 use crate::error::CloseReason;
 use crate::frame::Frame;
 use crate::http::Response;
 use crate::id::ConnId;
 use crate::limits::Capacity;
-use crate::session::{self, Session};
+use crate::session::{self, Session, Transmitted};
 use crate::state::outbox::Admitted;
 use crate::time::Instant;
 use crate::timers::Timers;
@@ -24,11 +25,13 @@ pub(super) enum Answer {
 
 /// Sessions by the index of their connection.
 pub(super) struct Sessions {
-    pub(super) entries: Vec<Option<Entry>>,
+    entries: Vec<Option<Entry>>,
     living: usize,
     config: Arc<session::Config>,
     policy: SlowConsumer,
     acceptor: Option<Acceptor>,
+    /// Whether ends that peers bring about are deferred.
+    pub(super) defers_ends: bool,
     pub(super) touched: VecDeque<ConnId>,
     pub(super) timers: Timers<ConnId>,
     pub(super) now: Instant,
@@ -95,6 +98,7 @@ impl Sessions {
             config: Arc::new(config.session),
             policy: config.slow_consumer,
             acceptor: config.tls,
+            defers_ends: false,
             touched: VecDeque::new(),
             timers: Timers::new(),
             now: Instant::ORIGIN,
@@ -123,6 +127,9 @@ impl Sessions {
         let mut session = Session::server(self.now, &self.config);
         if let Some(acceptor) = &self.acceptor {
             session = session.secured(acceptor.accept());
+        }
+        if self.defers_ends {
+            session.defer_ends();
         }
         let handshaking = session.is_handshaking();
         self.stats.tls_handshaking += usize::from(handshaking);
@@ -261,6 +268,92 @@ impl Sessions {
         }
     }
 
+    /// The next connection that has something to send, or is to be shut down: each once a turn.
+    pub(super) fn poll_writable(&mut self) -> Option<ConnId> {
+        while let Some(conn) = self.touched.pop_front() {
+            if let Some(entry) = self.get_mut(conn) {
+                entry.touched = false;
+                return Some(conn);
+            }
+        }
+        None
+    }
+
+    /// That many of its bytes have left.
+    pub(super) fn advance(&mut self, conn: ConnId, sent: usize) {
+        let now = self.now;
+        if let Some(entry) = self.get_mut(conn) {
+            let sent = sent.min(entry.session.queued_bytes());
+            entry.session.advance(now, sent);
+            if !entry.session.is_open() && !entry.session.is_finished() {
+                self.resumed.push(conn);
+            }
+            self.stats.bytes_out += sent as u64;
+            self.recount(conn);
+            self.watch(conn);
+        }
+    }
+
+    /// Sends what a connection has pending, and says what is to be done then.
+    pub(super) fn transmit(
+        &mut self,
+        conn: ConnId,
+        send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Next> {
+        let now = self.now;
+        let Some(entry) = find(&mut self.entries, conn) else {
+            return Ok(Next { finished: true, ..Next::default() });
+        };
+        let Transmitted { sent, blocked } = entry.session.transmit(now, send)?;
+        self.stats.bytes_out += sent as u64;
+        self.load.recount(entry);
+        if entry.session.is_open() {
+            return Ok(Next { blocked, wants_bytes: true, ..Next::default() });
+        }
+        let finished = entry.session.is_finished();
+        let done_sending = entry.session.is_done_sending();
+        let wants_bytes = entry.session.wants_bytes();
+        if sent > 0 {
+            if !finished {
+                self.resumed.push(conn);
+            }
+            self.watch(conn);
+        }
+        Ok(Next { blocked, finished, done_sending, wants_bytes })
+    }
+
+    /// Counters and gauges, now.
+    pub(super) fn stats(&self) -> Stats {
+        let deflated = self.deflater.stats();
+        Stats {
+            queued_bytes: self.load.queued,
+            most_queued_bytes: self.load.most_queued,
+            most_queued_bytes_of_one: self.load.most_queued_of_one,
+            compressions: deflated.compressions,
+            compressed: deflated.deliveries,
+            bytes_saved: deflated.bytes_saved,
+            ..self.stats
+        }
+    }
+
+    /// The connection for which most waits, and how much; none that is to be closed already.
+    pub(super) fn heaviest(&self) -> Option<(ConnId, usize)> {
+        let candidates = self.entries.iter().flatten().filter(|entry| !entry.slow && entry.queued > 0);
+        candidates.max_by_key(|entry| entry.queued).map(|entry| (entry.conn, entry.queued))
+    }
+
+    /// What waits for all but those that are to be closed already.
+    pub(super) fn queued_by_living(&self) -> usize {
+        self.entries.iter().flatten().filter(|entry| !entry.slow).map(|entry| entry.queued).sum()
+    }
+
+    /// The connection with most is a slow one.
+    pub(super) fn shed(&mut self) {
+        if let Some((conn, _)) = self.heaviest() {
+            self.mark_slow(conn);
+        }
+    }
+
     /// While more waits in all than there may, the connection with most is a slow one. What waits for those that are to be
     /// closed already is as good as gone.
     pub(super) fn mind_the_total(&mut self) {
@@ -270,10 +363,7 @@ impl Sessions {
         let going: usize = self.slow.iter().filter_map(|conn| self.get(*conn)).map(|entry| entry.queued).sum();
         let mut over = (self.load.queued - going).saturating_sub(self.load.max_queued_in_all);
         while over > 0 {
-            let candidates = self.entries.iter().flatten().filter(|entry| !entry.slow && entry.queued > 0);
-            let Some((conn, queued)) = candidates.max_by_key(|entry| entry.queued).map(|e| (e.conn, e.queued)) else {
-                return;
-            };
+            let Some((conn, queued)) = self.heaviest() else { return };
             self.mark_slow(conn);
             over = over.saturating_sub(queued);
         }
@@ -290,7 +380,7 @@ impl Sessions {
 }
 
 /// Found so, `Sessions` stays free for the rest.
-pub(super) fn find(entries: &mut [Option<Entry>], conn: ConnId) -> Option<&mut Entry> {
+fn find(entries: &mut [Option<Entry>], conn: ConnId) -> Option<&mut Entry> {
     entries.get_mut(conn.index())?.as_mut().filter(|entry| entry.conn == conn)
 }
 

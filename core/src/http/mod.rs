@@ -9,6 +9,7 @@ mod client;
 mod extensions;
 mod parse;
 mod request;
+mod request_buf;
 mod response;
 mod route;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use route::{Route, RouteError};
 pub(crate) use client::Handshake;
 pub(crate) use extensions::{Extension, extensions};
 pub(crate) use parse::{Limits, Progress, Reader};
+pub(crate) use request_buf::RequestBuf;
 pub(crate) use response::{CONTINUE, Persistence, reason, switching_protocols};
 
 /// Whether the byte may stand in a token: a method, a header's name, a subprotocol (RFC 9110 §5.6.2).

@@ -176,7 +176,7 @@ impl<S> Hub<S> {
 
     /// A null `join_ref` always is; another has to be the join's own, by type and value.
     fn is_current(&self, member: u32, join_ref: Ref<'_>) -> bool {
-        join_ref.is_null() || self.state.joins.get(member).is_some_and(|join| join.join_ref.as_ref() == join_ref)
+        join_ref.is_null() || self.state.joins.get(member).is_some_and(|join| join.join_ref.is(join_ref))
     }
 
     /// The reply has no join_ref, whatever was sent.

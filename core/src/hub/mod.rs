@@ -317,7 +317,8 @@ impl<S> Hub<S> {
         }
     }
 
-    fn is_closed(&self, conn: ConnId) -> bool {
+    /// Whether it was closed, by whomever; also when there is no such connection.
+    pub(crate) fn is_closed(&self, conn: ConnId) -> bool {
         self.state.conns.get(conn).is_none_or(|conn| conn.phase == Phase::Closed)
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
+use crate::json;
 use crate::payload::Json;
 use crate::random::{KeyedHash, Random};
 
@@ -86,10 +87,16 @@ fn write_items(items: &[Item], out: &mut Vec<u8>) {
 }
 
 /// Writes the payload of `presence_state`: `{"ann":{"metas":[…]},…}`, keys in order of first appearance, the metas of
-/// one key together.
-pub(super) fn write_state<'a>(items: impl Iterator<Item = (&'a str, &'a Meta)>, hash: KeyedHash, out: &mut Vec<u8>) {
-    let mut groups: Vec<(&str, SmallVec<[&Meta; 1]>)> = Vec::new();
-    let mut places: HashMap<&str, usize, KeyedHash> = HashMap::with_hasher(hash);
+/// one key together. There are `count` items.
+pub(super) fn write_state<'a>(
+    items: impl Iterator<Item = (&'a str, &'a Meta)>,
+    count: usize,
+    hash: KeyedHash,
+    out: &mut Vec<u8>,
+) {
+    // Tables of their full size from the beginning: growing them would hash each key once more.
+    let mut groups: Vec<(&str, SmallVec<[&Meta; 1]>)> = Vec::with_capacity(count);
+    let mut places: HashMap<&str, usize, KeyedHash> = HashMap::with_capacity_and_hasher(count, hash);
     for (key, meta) in items {
         match places.entry(key) {
             Entry::Occupied(place) => groups[*place.get()].1.push(meta),
@@ -136,7 +143,7 @@ fn separated<T>(items: impl Iterator<Item = T>, out: &mut Vec<u8>, mut write: im
 }
 
 fn write_string(text: &str, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text).expect("a str is valid JSON and a Vec takes every byte");
+    json::escape_into(out, text);
 }
 
 /// RFC 8259, 2.
@@ -203,12 +210,12 @@ mod tests {
         let hash = KeyedHash::new(&mut Random::new([1; 32]));
         let metas = [("zoe", meta(r#"{"n":1}"#)), ("ann", meta(r#"{"n":2}"#)), ("zoe", meta(r#"{"n":3}"#))];
         let items = || metas.iter().map(|(key, meta)| (*key, meta));
-        let text = written(|out| write_state(items(), hash, out)).replace(r#","phx_ref":"0123456789abcdef""#, "");
+        let text = written(|out| write_state(items(), 2, hash, out)).replace(r#","phx_ref":"0123456789abcdef""#, "");
         assert_eq!(text, r#"{"zoe":{"metas":[{"n":1},{"n":3}]},"ann":{"metas":[{"n":2}]}}"#);
         let text = written(|out| write_list(items(), out));
         let expected = r#"[{"key":"zoe","meta":{"n":1}},{"key":"ann","meta":{"n":2}},{"key":"zoe","meta":{"n":3}}]"#;
         assert_eq!(text, expected);
-        assert_eq!(written(|out| write_state([].into_iter(), hash, out)), "{}");
+        assert_eq!(written(|out| write_state([].into_iter(), 0, hash, out)), "{}");
         assert_eq!(written(|out| write_list([].into_iter(), out)), "[]");
     }
 }

@@ -135,7 +135,8 @@ impl Presences {
     /// Appends the payload of `presence_state`: `{"ann":{"metas":[{"name":"ann","phx_ref":"…"}]},…}`, keys in order of
     /// first appearance. O(what is tracked in the topic).
     pub(crate) fn write_state(&self, topic: u32, out: &mut Vec<u8>) {
-        format::write_state(self.items(topic), self.hash, out);
+        let count = self.topics.get(&topic).map_or(0, |ends| ends.count as usize);
+        format::write_state(self.items(topic), count, self.hash, out);
     }
 
     /// Appends `[{"key":"ann","meta":{"name":"ann"}},…]` in the order of tracking. O(what is tracked in the topic).
@@ -196,8 +197,8 @@ impl Presences {
         if let Some(before) = self.get_mut(in_owner.previous) {
             before.in_owner.next = at;
         }
-        self.topics.entry(topic).or_insert(Ends { head: at, tail: at }).tail = at;
-        self.owners.entry(owner).or_insert(Ends { head: at, tail: at }).tail = at;
+        self.topics.entry(topic).or_insert(Ends::at(at)).append(at);
+        self.owners.entry(owner).or_insert(Ends::at(at)).append(at);
     }
 
     /// Takes a presence out of its slot and of both of its lists.
@@ -227,6 +228,7 @@ fn shrink(lists: &mut HashMap<u32, Ends, IdHash>, id: u32, links: Links) {
     if links.previous == NONE && links.next == NONE {
         lists.remove(&id);
     } else if let Some(ends) = lists.get_mut(&id) {
+        ends.count -= 1;
         if links.previous == NONE {
             ends.head = links.next;
         }
@@ -241,6 +243,19 @@ fn shrink(lists: &mut HashMap<u32, Ends, IdHash>, id: u32, links: Links) {
 struct Ends {
     head: u32,
     tail: u32,
+    count: u32,
+}
+
+impl Ends {
+    /// Of a list that this is about to be put into.
+    const fn at(at: u32) -> Self {
+        Self { head: at, tail: at, count: 0 }
+    }
+
+    const fn append(&mut self, at: u32) {
+        self.tail = at;
+        self.count += 1;
+    }
 }
 
 /// Neighbours in a list.

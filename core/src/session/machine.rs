@@ -29,6 +29,8 @@ pub(super) struct Machine {
     eof: bool,
     /// Whether we opened the connection.
     client: bool,
+    /// Whether an end that the peer brings about waits until somebody says so.
+    pub(super) defers_ends: bool,
 }
 
 #[derive(Debug)]
@@ -84,6 +86,7 @@ impl Machine {
             now,
             eof: false,
             client: false,
+            defers_ends: false,
         }
     }
 
@@ -291,6 +294,11 @@ impl Machine {
             Phase::Closing => self.enter(last),
             _ => {}
         }
+    }
+
+    /// Whether an end that comes now is to wait.
+    pub(super) const fn defers(&self) -> bool {
+        self.defers_ends && matches!(self.phase, Phase::Open(_))
     }
 
     /// The peer broke a rule (RFC 6455 §7.1.7). Behind our close frame there is nothing more to say.

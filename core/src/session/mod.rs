@@ -92,6 +92,9 @@ pub enum Event<'a> {
     ///
     /// A plain HTTP connection that ends behind its last answer, as was agreed, is `ByUs(1000)`.
     Closed(CloseReason),
+    /// Only where [ends are deferred](Session::defer_ends): the peer has ended the conversation or broke a rule, and nothing has
+    /// been answered to that yet. Say [`end_deferred`](Session::end_deferred), and ask for no event before.
+    Ending(CloseReason),
 }
 
 /// What became of what was to be sent; see [`Session::transmit`].
@@ -314,7 +317,8 @@ impl Session {
         self.await_close();
     }
 
-    /// What is to be sent next: fills `slices` in order, and returns how many were filled.
+    /// What is to be sent next: fills `slices` in order, and returns how many were filled. With TLS it is one at a time, and there
+    /// may be more behind it: ask until there is none.
     pub fn pending<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
         if self.tls.is_some() {
             return self.encrypt(slices);
@@ -416,6 +420,25 @@ impl Session {
     /// Takes back what was lent. Bytes that are not used up stay in the session, in a buffer of just their size.
     pub fn take_back(&mut self, buffer: &mut Vec<u8>) {
         self.input.take_back(buffer);
+    }
+
+    /// For a session whose messages are answered by another thread: from now on an end that the peer brings about is
+    /// [`Event::Ending`], so that what answers the messages before it can be queued before the answer to it, which
+    /// [`end_deferred`](Self::end_deferred) gives.
+    pub const fn defer_ends(&mut self) {
+        self.machine.defers_ends = true;
+    }
+
+    /// Goes on with the end that [`Event::Ending`] told of: answers it, behind all that is queued, and then there are events
+    /// again.
+    pub fn end_deferred(&mut self, now: Instant, reason: CloseReason) {
+        self.machine.tick(now);
+        match reason {
+            CloseReason::ByPeer(code) => self.machine.peer_closed(code),
+            CloseReason::Violation(error) => self.machine.fail(error),
+            _ => {}
+        }
+        self.forget();
     }
 }
 

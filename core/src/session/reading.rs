@@ -1,10 +1,10 @@
 //! What is read from the input, by the phase that the session is in.
 
 use super::input::Input;
-use super::machine::Phase;
+use super::machine::{Machine, Phase};
 use super::{Event, Session, compressed};
 use crate::deflate::Agreed;
-use crate::error::{HandshakeError, PeerError, TlsError};
+use crate::error::{CloseReason, HandshakeError, PeerError, TlsError};
 use crate::http::{Head, Progress};
 use crate::ws::Incoming;
 
@@ -105,6 +105,7 @@ impl Session {
     pub(super) fn poll_websocket(&mut self) -> Option<Event<'_>> {
         let Self { machine, input: Input { bytes, start, .. }, decoder, compression, .. } = self;
         let end = bytes.len();
+        let defers = machine.defers();
         let event = match decoder.decode(&mut bytes[*start..]) {
             Ok((used, item)) => {
                 *start += used;
@@ -116,24 +117,27 @@ impl Session {
                         return Some(Event::Alive);
                     }
                     Some(Incoming::Pong(_)) => return Some(Event::Alive),
-                    Some(Incoming::Close { code, .. }) => machine.peer_closed(code),
+                    Some(Incoming::Close { code, .. }) if defers => Some(Event::Ending(CloseReason::ByPeer(code))),
+                    Some(Incoming::Close { code, .. }) => {
+                        machine.peer_closed(code);
+                        machine.take_closed().map(Event::Closed)
+                    }
                     Some(Incoming::Compressed { text, data }) => match compressed::inflate(compression, text, data) {
                         Ok(event) => return Some(event),
-                        Err(error) => machine.fail(error),
+                        Err(error) => fail(machine, error),
                     },
-                    None => machine.ran_dry(),
+                    None => {
+                        machine.ran_dry();
+                        machine.take_closed().map(Event::Closed)
+                    }
                 }
-                machine.take_closed()
             }
-            Err(error) => {
-                machine.fail(error);
-                machine.take_closed()
-            }
+            Err(error) => fail(machine, error),
         };
         if event.is_some() {
             *start = end;
         }
-        event.map(Event::Closed)
+        event
     }
 
     /// After our close frame: throws away what comes until the peer's.
@@ -162,6 +166,15 @@ impl Session {
             self.input.release();
         }
     }
+}
+
+/// The peer broke a rule.
+fn fail(machine: &mut Machine, error: PeerError) -> Option<Event<'static>> {
+    if machine.defers() {
+        return Some(Event::Ending(CloseReason::Violation(error)));
+    }
+    machine.fail(error);
+    machine.take_closed().map(Event::Closed)
 }
 
 /// What a head says to our upgrade.

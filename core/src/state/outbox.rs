@@ -85,7 +85,8 @@ enum Entry {
 pub(crate) struct Outbox {
     queue: VecDeque<Entry>,
     targets: Vec<ConnId>,
-    current: Option<Entry>,
+    /// Whether the first of the queue has been handed out; it is dropped when the next one is.
+    lent: bool,
 }
 
 impl Outbox {
@@ -125,8 +126,11 @@ impl Outbox {
 
     /// The next output, and to what audience it goes if it is a delivery.
     pub(crate) fn poll(&mut self) -> Option<(Output<'_>, Audience)> {
-        self.current = self.queue.pop_front();
-        let Some(current) = &self.current else {
+        if self.lent {
+            self.queue.pop_front();
+        }
+        self.lent = !self.queue.is_empty();
+        let Some(current) = self.queue.front() else {
             self.targets.clear();
             return None;
         };

@@ -316,6 +316,7 @@ impl From<EncodeError> for CommandError {
 #[derive(Clone, Copy)]
 struct Text<'a> {
     topic: &'a str,
+    /// `phx_reply` for a reply.
     event: &'a str,
     body: Body<'a>,
 }
@@ -331,9 +332,14 @@ impl Body<'_> {
         match self {
             Self::Json(json) => out.extend_from_slice(json.as_str().as_bytes()),
             Self::Reply { status, response } => {
-                out.extend_from_slice(b"{\"status\":");
-                json::escape_into(out, status);
-                out.extend_from_slice(b",\"response\":");
+                match status {
+                    "ok" => out.extend_from_slice(b"{\"status\":\"ok\",\"response\":"),
+                    status => {
+                        out.extend_from_slice(b"{\"status\":");
+                        json::escape_into(out, status);
+                        out.extend_from_slice(b",\"response\":");
+                    }
+                }
                 out.extend_from_slice(response.as_str().as_bytes());
                 out.push(b'}');
             }

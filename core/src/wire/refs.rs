@@ -124,6 +124,14 @@ impl RefBuf {
         }
     }
 
+    /// Whether it equals the other; those that are spelled alike do.
+    pub(crate) fn is(&self, other: Ref<'_>) -> bool {
+        match (&self.0, other) {
+            (Repr::Inline { len, bytes }, Ref::Json(text)) if bytes[..usize::from(*len)] == *text.as_bytes() => true,
+            _ => self.as_ref() == other,
+        }
+    }
+
     fn from_json(text: &str) -> Self {
         let mut bytes = [0; INLINE];
         match bytes.get_mut(..text.len()) {

@@ -272,6 +272,17 @@ fn short() -> impl Strategy<Value = String> {
     "\\PC{0,60}"
 }
 
+/// An element of a message: as clients write it, and otherwise.
+fn any_element() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => "\"[a-z0-9:é]{0,20}\"",
+        2 => Just("null".to_owned()),
+        2 => any_json(),
+        1 => "\"[a\\\\\"u\t]{0,4}\"",
+        1 => "[a\", ]{0,3}",
+    ]
+}
+
 proptest! {
     #[test]
     fn what_a_client_says_in_text_is_heard(
@@ -283,6 +294,14 @@ proptest! {
         let sent = text(|out| encode_message(vsn, out, &said));
         prop_assert_eq!(decode_text(vsn, &sent).unwrap(), said.clone());
         prop_assert_eq!(decode_server_text(vsn, &sent).unwrap(), said);
+    }
+
+    /// What clients write is read by a short cut, which white space before it bars.
+    #[test]
+    fn both_ways_to_read_an_array_agree(elements in prop::collection::vec(any_element(), 4..7), end in "\\]|\\] |\\]x|") {
+        let text = format!("[{}{end}", elements.join(","));
+        let barred = format!(" {text}");
+        prop_assert_eq!(decode_text(Vsn::V2, &text), decode_text(Vsn::V2, &barred));
     }
 
     #[test]

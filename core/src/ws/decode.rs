@@ -80,6 +80,15 @@ struct Frame {
     compressed: bool,
 }
 
+/// A frame that is whole and needs no further look.
+struct Short {
+    key: Option<[u8; 4]>,
+    /// Where the payload begins and ends.
+    header: usize,
+    end: usize,
+    text: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// A message in one frame: stays in the input until it is whole.
@@ -125,6 +134,16 @@ impl Decoder {
     pub fn decode<'a>(&'a mut self, input: &'a mut [u8]) -> Result<(usize, Option<Incoming<'a>>), PeerError> {
         if self.fragments.as_ref().is_some_and(|fragments| fragments.complete) {
             self.fragments = None;
+        }
+        if input.is_empty() {
+            return Ok((0, None));
+        }
+        if let Some(Short { key, header, end, text }) = self.short(input) {
+            let payload = &mut input[header..end];
+            if let Some(key) = key {
+                mask::apply(key, 0, payload);
+            }
+            return Ok((end, Some(message(text, false, payload)?)));
         }
         let mut used = 0;
         let frame = loop {
@@ -179,6 +198,35 @@ impl Decoder {
             Kind::Close => close(payload)?,
         };
         Ok((end, Some(item)))
+    }
+
+    /// What nearly every message is: one frame of less than 64 KiB that has come whole. No rule is broken in its header; all
+    /// else is for the general way, which this is a short cut through (an eighth of the instructions).
+    #[inline]
+    fn short(&self, input: &[u8]) -> Option<Short> {
+        let (opcode, second) = (*input.first()?, *input.get(1)?);
+        let text = opcode == FINAL_TEXT;
+        let (len, start) = match second & 0x7f {
+            LEN_16 => match u16::from_be_bytes(*input.get(2..)?.first_chunk()?) {
+                // It has a shorter form, which is the one to be used.
+                ..126 => return None,
+                len => (usize::from(len), 4),
+            },
+            LEN_64 => return None,
+            len => (usize::from(len), 2),
+        };
+        if !(text || opcode == FINAL_BINARY) || len > self.max_message as usize {
+            return None;
+        }
+        let masked = second & 0x80 != 0;
+        if masked != (self.role == Role::Server) || self.frame.is_some() || self.fragments.is_some() {
+            return None;
+        }
+        let (key, header) = match masked {
+            true => (Some(*input.get(start..)?.first_chunk()?), start + 4),
+            false => (None, start),
+        };
+        (header + len <= input.len()).then_some(Short { key, header, end: header + len, text })
     }
 
     #[cfg(test)]
@@ -315,3 +363,11 @@ fn close(payload: &[u8]) -> Result<Incoming<'_>, PeerError> {
     let reason = std::str::from_utf8(reason).map_err(|_| PeerError::InvalidUtf8)?;
     Ok(Incoming::Close { code, reason })
 }
+
+/// The first byte of a message in one frame (RFC 6455 §5.2): FIN, no reserved bit, and the opcode.
+const FINAL_TEXT: u8 = 0x81;
+const FINAL_BINARY: u8 = 0x82;
+
+/// What the second byte says, but for the mask's bit, when the length is in the next two bytes or the next eight.
+const LEN_16: u8 = 126;
+const LEN_64: u8 = 127;

@@ -13,6 +13,9 @@ pub(crate) struct Flags {
     pub(crate) event: String,
     /// Messages a second.
     pub(crate) rate: u64,
+    /// How many bots talk by hearing instead: each has `window` messages under way, and says the next when one has come back.
+    pub(crate) publishers: usize,
+    pub(crate) window: usize,
     pub(crate) payload: usize,
     /// How long; `None`: until Ctrl-C.
     pub(crate) time: Option<Duration>,
@@ -22,7 +25,8 @@ pub(crate) struct Flags {
 }
 
 const USAGE: &str = "flags: --url ws[s]://HOST:PORT/PATH --bots N --rooms N --topic PREFIX --event NAME \
-    --rate MESSAGES_PER_SECOND --payload BYTES --seconds N --vsn 1|2 --ca FILE";
+    --rate MESSAGES_PER_SECOND | --publishers N --window N, --payload BYTES --seconds N --vsn 1|2 --ca FILE, \
+    or first of all --bench";
 
 impl Flags {
     /// From the command line.
@@ -37,6 +41,8 @@ impl Flags {
             topic: "room:bots-".to_owned(),
             event: "new_msg".to_owned(),
             rate: 100,
+            publishers: 0,
+            window: 16,
             payload: 32,
             time: None,
             vsn: Vsn::V2,
@@ -48,6 +54,10 @@ impl Flags {
                 println!("{USAGE}");
                 std::process::exit(0);
             }
+            if flag == "--bench" {
+                flags = flags.bench();
+                continue;
+            }
             let value = args.next().ok_or_else(|| wrong(&format!("{flag} needs a value; {USAGE}")))?;
             match flag.as_str() {
                 "--url" => flags.url = value,
@@ -56,6 +66,8 @@ impl Flags {
                 "--topic" => flags.topic = value,
                 "--event" => flags.event = value,
                 "--rate" => flags.rate = number(&flag, &value)?,
+                "--publishers" => flags.publishers = number(&flag, &value)?,
+                "--window" => flags.window = number::<usize>(&flag, &value)?.max(1),
                 "--payload" => flags.payload = number(&flag, &value)?,
                 "--seconds" => {
                     let seconds = number(&flag, &value)?;
@@ -72,7 +84,16 @@ impl Flags {
                 _ => return Err(wrong(&format!("no such flag: {flag}; {USAGE}"))),
             }
         }
+        if flags.publishers > flags.bots {
+            return Err(wrong("--publishers: no more than there are bots"));
+        }
         Ok(flags)
+    }
+
+    /// What the figures of the README are made with: one of a thousand in one room talks, and all hear it.
+    fn bench(self) -> Self {
+        let time = Some(Duration::from_secs(5));
+        Self { bots: 1000, rooms: 1, publishers: 1, window: 16, payload: 64, time, ..self }
     }
 }
 

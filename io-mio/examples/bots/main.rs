@@ -17,6 +17,9 @@
 //! | `--topic` | `room:bots-` | what the rooms are called, before their number |
 //! | `--event` | `new_msg` | what they say; the server has to broadcast it to the room |
 //! | `--rate` | 100 | messages a second, of all bots together, each room and bot in its turn |
+//! | `--publishers` | 0 | instead of a rate: so many bots talk as fast as the server lets them, the first of each room first |
+//! | `--window` | 16 | messages that each of these has under way; it says the next when one has come back to it |
+//! | `--bench` | | stands for `--bots 1000 --rooms 1 --publishers 1 --window 16 --payload 64 --seconds 5`; flags behind it count |
 //! | `--payload` | 32 | bytes of filling in each message, beside the timestamp |
 //! | `--seconds` | 0 | how long |
 //! | `--vsn` | 2 | version of the wire: 1 or 2 |
@@ -25,6 +28,10 @@
 //! The latency is that from the call that sends a message to its arrival at each bot that hears it, by the clock of this
 //! process: messages of other processes are counted, not measured. When fewer are sent than `--rate` says then it is the
 //! bots or the server that cannot keep up; nothing is sent later to make up for that.
+//!
+//! With `--publishers` nothing is sent but what the server has room for, so its rate is what server and bots can do together,
+//! and the latency says most of all how long the window makes the queue. The bots have one thread: for the limit of a server
+//! look at its own CPU time, too.
 //!
 //! Whom you send that to is your business: a server that is not yours may take it for an attack.
 

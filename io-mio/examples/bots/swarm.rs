@@ -1,7 +1,8 @@
 //! The bots.
 
+mod figures;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(crate) struct Swarm {
     bots: Vec<Bot>,
     /// Those that are joined, the next to talk in front; some may have lost their channel since they were put here.
     talkers: VecDeque<ClientId>,
+    /// Publishers that may say something more, once for each thing.
+    free: Vec<ClientId>,
     connected: usize,
     joined: usize,
     ever_connected: bool,
@@ -62,6 +65,8 @@ struct Words<'a> {
     run: u64,
     /// When it was sent, in nanoseconds of this process.
     at: u64,
+    /// By which bot.
+    bot: usize,
     filling: &'a str,
 }
 
@@ -70,6 +75,7 @@ struct Words<'a> {
 struct Stamp {
     run: u64,
     at: u64,
+    bot: usize,
 }
 
 impl Swarm {
@@ -93,6 +99,7 @@ impl Swarm {
             filling: "x".repeat(flags.payload),
             bots: Vec::new(),
             talkers: VecDeque::new(),
+            free: Vec::new(),
             flags,
             connected: 0,
             joined: 0,
@@ -161,6 +168,10 @@ impl Swarm {
                 if !std::mem::replace(&mut bot.listed, true) {
                     self.talkers.push_back(id);
                 }
+                // What it had under way has gone with its connection.
+                if self.began.is_some() {
+                    self.open_window(id);
+                }
             }
             Event::Errored { .. } | Event::Closed { .. } => {
                 self.joined -= usize::from(std::mem::take(&mut bot.joined));
@@ -169,19 +180,24 @@ impl Swarm {
                 JoinError::Refused(reason) => format!("join refused: {reason:?}"),
                 _ => "join not answered".to_owned(),
             }),
-            Event::Message { event, payload, .. } if *event == *self.flags.event => self.took(payload.as_payload()),
+            Event::Message { event, payload, .. } if *event == *self.flags.event => {
+                self.took(id, payload.as_payload());
+            }
             Event::Reply { status, .. } if !status.is_ok() => self.lately.refused += 1,
             _ => {}
         }
     }
 
-    fn took(&mut self, payload: Payload<'_>) {
+    fn took(&mut self, by: ClientId, payload: Payload<'_>) {
         self.lately.received += 1;
         self.last_heard = self.clients.now();
         if let Ok(stamp) = payload.parse::<Stamp>()
             && stamp.run == self.run
         {
             self.lately.latency.record(self.last_heard - Instant::from_nanos(stamp.at));
+            if stamp.bot == by.index() && stamp.bot < self.flags.publishers {
+                self.free.push(by);
+            }
         }
     }
 
@@ -198,6 +214,16 @@ impl Swarm {
         self.settle();
         self.total = Tally::default();
         self.began = Some(self.clients.now());
+        let joined: Vec<ClientId> = self.bots.iter().filter(|bot| bot.joined).map(|bot| bot.id).collect();
+        joined.into_iter().for_each(|id| self.open_window(id));
+    }
+
+    /// A publisher may say as much as its window holds.
+    fn open_window(&mut self, id: ClientId) {
+        if id.index() < self.flags.publishers {
+            self.free.retain(|free| *free != id);
+            self.free.extend(std::iter::repeat_n(id, self.flags.window));
+        }
     }
 
     /// Nobody says anything any more; what is under way is waited for, as long as something comes.
@@ -217,12 +243,16 @@ impl Swarm {
     }
 
     fn next_message(&self) -> Option<Instant> {
-        let began = self.began.filter(|_| self.flags.rate > 0 && self.ended.is_none())?;
+        let by_the_clock = self.flags.rate > 0 && self.flags.publishers == 0;
+        let began = self.began.filter(|_| by_the_clock && self.ended.is_none())?;
         Some(began + Duration::from_nanos((u128::from(self.due) * NANOS / u128::from(self.flags.rate)) as u64))
     }
 
     /// Says what is due, in turns of a bounded size.
     fn talk(&mut self) {
+        if self.flags.publishers > 0 {
+            return self.talk_by_hearing();
+        }
         for _ in 0..MAX_BURST {
             match self.next_message() {
                 Some(at) if at <= self.clients.now() => self.due += 1,
@@ -236,6 +266,16 @@ impl Swarm {
         self.due = self.due.max((elapsed * u128::from(self.flags.rate) / NANOS) as u64);
     }
 
+    /// Each says as much as it has heard of its own.
+    fn talk_by_hearing(&mut self) {
+        let mut free = std::mem::take(&mut self.free);
+        if self.ended.is_none() {
+            // What is not taken now is tried again in the next turn.
+            free.retain(|id| !self.say_as(*id));
+            self.free = free;
+        }
+    }
+
     /// The next bot says something.
     fn say(&mut self) {
         let talkers = &mut self.talkers;
@@ -246,15 +286,23 @@ impl Swarm {
                 continue;
             }
             talkers.push_back(id);
-            let (event, at) = (&self.flags.event, self.clients.now().as_nanos());
-            let words = Words { run: self.run, at, filling: &self.filling };
-            let pushed = self.clients.act(id, |client, now| client.push(now, bot.room, event, AsJson(&words)));
-            match pushed {
-                Ok(Ok(_)) => self.lately.sent += 1,
-                _ => self.lately.full += 1,
-            }
+            self.say_as(id);
             return;
         }
+    }
+
+    /// Whether it was taken, or will not be.
+    fn say_as(&mut self, id: ClientId) -> bool {
+        let Some(bot) = self.bots.get(id.index()).filter(|bot| bot.joined) else { return true };
+        let (event, at) = (&self.flags.event, self.clients.now().as_nanos());
+        let words = Words { run: self.run, at, bot: id.index(), filling: &self.filling };
+        let pushed = self.clients.act(id, |client, now| client.push(now, bot.room, event, AsJson(&words)));
+        let taken = matches!(pushed, Ok(Ok(_)));
+        match taken {
+            true => self.lately.sent += 1,
+            false => self.lately.full += 1,
+        }
+        taken
     }
 
     /// Says goodbye, for a while at most.
@@ -270,69 +318,6 @@ impl Swarm {
             while self.clients.poll_event().is_some() {}
         }
         Ok(())
-    }
-
-    // --- figures ---
-
-    /// How many have joined now.
-    pub(crate) const fn joined(&self) -> usize {
-        self.joined
-    }
-
-    /// Whether all have joined.
-    pub(crate) const fn is_complete(&self) -> bool {
-        self.joined == self.flags.bots
-    }
-
-    pub(crate) const fn ever_connected(&self) -> bool {
-        self.ever_connected
-    }
-
-    /// What happened since the last line.
-    pub(crate) fn line(&mut self) -> String {
-        let now = self.clients.now();
-        let seconds = (now - self.lately_since).as_secs_f64().max(0.001);
-        let mut line = format!("{} connected, {} joined", self.connected, self.joined);
-        if self.began.is_some() {
-            let (sent, received) = (self.lately.sent as f64 / seconds, self.lately.received as f64 / seconds);
-            line += &format!("; {sent:.0}/s sent, {received:.0}/s received; {}", self.lately.latency);
-        }
-        let troubles: u64 = self.troubles.values().sum();
-        if troubles > 0 {
-            line += &format!("; {troubles} troubles");
-        }
-        self.settle();
-        line
-    }
-
-    /// Adds what happened lately to the sum.
-    fn settle(&mut self) {
-        let lately = std::mem::take(&mut self.lately);
-        self.total.add(&lately);
-        self.lately_since = self.clients.now();
-    }
-
-    /// What happened since they began to chat.
-    pub(crate) fn summary(&self) -> String {
-        let (began, ended) = self.began.zip(self.ended).unwrap_or_default();
-        let seconds = (ended - began).as_secs_f64();
-        let rate = |count: u64, until: Instant| count as f64 / (until - began).as_secs_f64().max(0.001);
-        let Tally { sent, received, full, refused, latency } = &self.total;
-        let mut text = String::new();
-        for (what, count) in &self.troubles {
-            writeln!(text, "{count} times: {what}").ok();
-        }
-        let (joined, bots, rooms) = (self.joined, self.flags.bots, self.flags.rooms.min(self.flags.bots));
-        write!(text, "{joined} of {bots} bots in {rooms} rooms, {seconds:.1} s: ").ok();
-        write!(
-            text,
-            "sent {sent} ({:.0}/s), received {received} ({:.0}/s), ",
-            rate(*sent, ended),
-            rate(*received, ended.max(self.last_heard))
-        )
-        .ok();
-        write!(text, "{latency}, {refused} refused, {full} not taken").ok();
-        text
     }
 }
 

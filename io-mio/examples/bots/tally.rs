@@ -71,8 +71,9 @@ impl fmt::Display for Latency {
             return f.write_str("latency unknown");
         }
         let millis = |time: Duration| time.as_secs_f64() * 1000.0;
-        let (half, most, max) = (self.quantile(0.5), self.quantile(0.99), Duration::from_nanos(self.max));
-        write!(f, "latency p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms", millis(half), millis(most), millis(max))
+        let [half, most, nearly_all] = [0.5, 0.99, 0.999].map(|share| millis(self.quantile(share)));
+        let max = millis(Duration::from_nanos(self.max));
+        write!(f, "latency p50 {half:.2} ms, p99 {most:.2} ms, p99.9 {nearly_all:.2} ms, max {max:.2} ms")
     }
 }
 

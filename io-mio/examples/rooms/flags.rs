@@ -12,12 +12,13 @@ pub(crate) struct Flags {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) drain: Duration,
+    pub(crate) threads: usize,
     pub(crate) tls: Files,
     pub(crate) options: Options,
 }
 
 const USAGE: &str = "flags: --port N --host ADDR --connections N --heartbeat-timeout-ms N --origin any|same|URL \
-    --drain-ms N --threads 1 --tls-cert FILE --tls-key FILE";
+    --drain-ms N --threads N --tls-cert FILE --tls-key FILE";
 
 impl Flags {
     /// From the command line.
@@ -29,6 +30,7 @@ impl Flags {
             host: "127.0.0.1".to_owned(),
             port: 4000,
             drain: Duration::from_secs(2),
+            threads: 1,
             tls: Files::default(),
             options: Options::default(),
         };
@@ -54,8 +56,7 @@ impl Flags {
                         url => Origin::list([url]),
                     };
                 }
-                "--threads" if value == "1" => {}
-                "--threads" => return Err(wrong("--threads: only 1 so far")),
+                "--threads" => flags.threads = number(&flag, &value)?,
                 _ if flags.tls.take(&flag, &value) => {}
                 _ => return Err(wrong(&format!("no such flag: {flag}; {USAGE}"))),
             }

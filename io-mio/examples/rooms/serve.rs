@@ -12,7 +12,7 @@ use crate::hub::{Rooms, hub};
 /// The flags make no sense, or the port is taken.
 pub(crate) fn serve() -> io::Result<()> {
     let flags = Flags::parse()?;
-    let config = flags.tls.secure(Config::default().with_drain(flags.drain))?;
+    let config = flags.tls.secure(Config::default().with_drain(flags.drain).with_threads(flags.threads))?;
     let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub(&flags.options), config)?;
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on {}", server.local_addr())?;

@@ -7,7 +7,7 @@ use chanson_tests::{on_each_driver, script};
 fn talk(host: Host, vsn: &str) {
     let Some(mut script) = script::node("supabase.mjs") else { return };
     let binary = match host {
-        Host::Mio => example("chanson-mio", "realtime"),
+        Host::Mio | Host::MioThreads => example("chanson-mio", "realtime"),
         Host::Threads => example("chanson-std", "realtime_threads"),
         Host::C => unreachable!("the example is one of the drivers'"),
     };

@@ -4,11 +4,11 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use chanson_core::covenant::client::SendError;
-use chanson_core::covenant::connection::{EmptyClientToSidekick, HttpClientToServer, HttpClientToSidekick};
+use chanson_core::covenant::connection::{HttpClientToServer, HttpClientToSidekick};
 use chanson_core::covenant::contract::Fault;
 use chanson_core::wire::ion::Date;
 use chanson_std::covenant::client::{
-    BeginError, CallError, Client, CommandError, Config, EnterError, Event, Reply, Room, StartError, TellError,
+    BeginError, CallError, Client, CommandError, Config, EnterError, Event, Reply, Room, TellError,
 };
 use chanson_tests::script;
 use chanson_tests::tools::{Rooms, binary, example, free_port};
@@ -226,6 +226,8 @@ fn without_anybody_there() {
 #[cfg(not(feature = "tls"))]
 #[test]
 fn tls_is_not_there() {
+    use chanson_core::covenant::connection::EmptyClientToSidekick;
+    use chanson_std::covenant::client::StartError;
     let server = || HttpClientToServer::new("http://127.0.0.1:1/api/covenant").unwrap();
     let sidekick = HttpClientToSidekick::new("https://127.0.0.1:1").unwrap();
     assert!(matches!(Client::start(Config::new(server(), sidekick)), Err(StartError::NoTls)));

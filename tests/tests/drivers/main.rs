@@ -8,4 +8,8 @@ mod common;
 mod nested;
 mod on_mio;
 mod on_threads;
+mod on_three_threads;
+mod on_two_threads;
 mod paused;
+mod several;
+mod spread;

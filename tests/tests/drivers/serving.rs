@@ -92,7 +92,7 @@ fn a_game_loop_pumps_the_server() {
         socket.reply(msg.payload)
     });
     let hub = Hub::builder().mount(Mount::channels("/socket").channel(game));
-    let mut server: Server<World> = Server::bind("127.0.0.1:0", hub).unwrap();
+    let mut server = Server::bind("127.0.0.1:0", hub).unwrap();
     let addr = server.local_addr();
     let player = std::thread::spawn(move || {
         let mut client = Client::joined(addr, "room:a");

@@ -37,7 +37,7 @@ pub(crate) fn events_until(host: Host, server: SocketAddr, done: impl Fn(&Event)
     let events = match host {
         Host::Mio => on_mio(server, done, losses),
         Host::Threads => on_threads(server, done, losses),
-        Host::C => unreachable!("it has the client of io-mio"),
+        Host::C | Host::MioThreads => unreachable!("it has the client of io-mio"),
     };
     if let (Some(before), Some(after)) = (before, Usage::of(std::process::id())) {
         let more = after.resident.saturating_sub(before.resident);

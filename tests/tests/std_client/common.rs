@@ -67,7 +67,7 @@ pub(crate) fn serve_at(host: Host, addr: SocketAddr) -> Running {
     match host {
         Host::Mio => chanson_mio::Server::bind(addr, hub()).unwrap().spawn().unwrap(),
         Host::Threads => chanson_std::Server::bind(addr, hub()).unwrap().spawn().unwrap(),
-        Host::C => unreachable!("it is no driver"),
+        Host::C | Host::MioThreads => unreachable!("it is no driver"),
     }
 }
 

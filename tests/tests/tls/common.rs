@@ -11,6 +11,10 @@ pub(crate) fn serve(host: Host, config: Config) -> Running {
         .on("ping", |socket, msg| socket.reply(msg.payload));
     let hub = Hub::builder().mount(Mount::channels("/socket").deflate(Deflate::new()).channel(room));
     match host {
+        Host::MioThreads => {
+            let config = config.with_threads(3);
+            chanson_mio::Server::bind_with("127.0.0.1:0", hub, config).unwrap().spawn().unwrap()
+        }
         Host::Mio => chanson_mio::Server::bind_with("127.0.0.1:0", hub, config).unwrap().spawn().unwrap(),
         _ => chanson_std::Server::bind_with("127.0.0.1:0", hub, config).unwrap().spawn().unwrap(),
     }

@@ -4,6 +4,7 @@
 
 mod abuse;
 mod common;
+#[allow(dead_code, reason = "another test uses the rest of it")]
 #[path = "../covenant_client/contract.rs"]
 mod contract;
 mod covenant;

@@ -169,3 +169,10 @@ on_each_driver! {
     certificates_change_while_connections_stay
     a_shutdown_says_goodbye
 }
+
+chanson_tests::on_host! {
+    on_mio_threads MioThreads
+    the_blocking_client_talks
+    certificates_change_while_connections_stay
+    a_shutdown_says_goodbye
+}

@@ -18,6 +18,8 @@ use crate::recorded::rooms;
 struct Talk {
     child: Child,
     said: Receiver<String>,
+    /// What it has said so far, on stdout and on stderr, which do not wait for each other.
+    seen: Vec<String>,
 }
 
 impl Talk {
@@ -34,19 +36,19 @@ impl Talk {
                 lines.map_while(|line| sender.send(line).ok()).for_each(drop);
             });
         }
-        Self { child, said }
+        Self { child, said, seen: Vec::new() }
     }
 
     fn types(&mut self, line: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    /// Waits for a line that has this in it.
-    fn says(&self, wanted: &str) {
-        let mut seen = Vec::new();
-        while !seen.last().is_some_and(|line: &String| line.contains(wanted)) {
+    /// Waits for a line that has this in it, unless it has come.
+    fn says(&mut self, wanted: &str) {
+        while !self.seen.iter().any(|line| line.contains(wanted)) {
             let line = self.said.recv_timeout(PATIENCE);
-            seen.push(line.unwrap_or_else(|_| panic!("no {wanted:?} behind {seen:?}")));
+            let line = line.unwrap_or_else(|_| panic!("no {wanted:?} among {:?}", self.seen));
+            self.seen.push(line);
         }
     }
 }
@@ -85,12 +87,12 @@ fn cli_trusts_a_file_or_the_system_and_nobody_else() {
         bob.says("-- here: ");
         bob.types("hello over TLS");
         ann.says("bob: hello over TLS");
-        let eve = start("eve", &|command| {
+        let mut eve = start("eve", &|command| {
             command.env("SSL_CERT_FILE", other.ca());
         });
         eve.says("-- no connection: the certificate is signed by nobody who is trusted");
     }
-    let mallory = start("mallory", &|command| {
+    let mut mallory = start("mallory", &|command| {
         command.arg("--ca").arg(other.ca());
     });
     mallory.says("-- no connection: the certificate is signed by nobody who is trusted");
@@ -104,7 +106,7 @@ fn bots_chat() {
     let server = authority.rooms(&tls_example("chanson-mio", "rooms"));
     let mut bots = Command::new(tls_example("chanson-mio", "bots"));
     bots.arg("--url").arg(url(server.address())).arg("--ca").arg(authority.ca());
-    let bots = Talk::start(bots.args(["--bots", "20", "--rooms", "2", "--seconds", "1"]));
+    let mut bots = Talk::start(bots.args(["--bots", "20", "--rooms", "2", "--seconds", "1"]));
     bots.says("20 of 20 bots in 2 rooms");
 }
 

@@ -13,7 +13,7 @@ fn play(host: Host, name: &str, scenarios: &[Scenario]) {
     let Some(rooms) = rooms(host) else { return };
     let authority = Authority::new(&format!("{name}-{host:?}"));
     play_all(scenarios, WORKERS, &Options::default(), || {
-        let server = authority.rooms(&rooms);
+        let server = authority.rooms_with(&rooms, host.flags());
         (authority.transport(server.address()), server)
     });
 }
@@ -29,7 +29,7 @@ fn free_scenarios_are_answered_our_way(host: Host) {
 /// A rooms server that has TLS; `None` without a C compiler for that in C.
 pub(crate) fn rooms(host: Host) -> Option<PathBuf> {
     match host {
-        Host::Mio => Some(tls_example("chanson-mio", "rooms")),
+        Host::Mio | Host::MioThreads => Some(tls_example("chanson-mio", "rooms")),
         Host::Threads => Some(tls_example("chanson-std", "rooms_threads")),
         Host::C => c::tls_example("rooms"),
     }

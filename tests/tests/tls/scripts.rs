@@ -10,7 +10,7 @@ use crate::recorded::rooms;
 fn run(host: Host, name: &str, arguments: &[&str]) {
     let (Some(mut script), Some(rooms)) = (script::node(name), rooms(host)) else { return };
     let authority = Authority::new(&format!("{name}-{host:?}"));
-    let server = authority.rooms(&rooms);
+    let server = authority.rooms_with(&rooms, host.flags());
     let url = format!("wss://localhost:{}", server.address().port());
     script.env("NODE_EXTRA_CA_CERTS", authority.ca());
     script.args(arguments.iter().map(|argument| argument.replace("URL", &url)));
@@ -28,7 +28,7 @@ fn ws_talks_compressed(host: Host) {
 fn ws_works_with_either_version(host: Host) {
     let (Some(mut script), Some(rooms)) = (script::node("tls.mjs"), rooms(host)) else { return };
     let authority = Authority::new(&format!("ws-{host:?}"));
-    let server = authority.rooms(&rooms);
+    let server = authority.rooms_with(&rooms, host.flags());
     script.arg(server.address().port().to_string()).arg(authority.ca());
     script::run(script, server, drop);
 }

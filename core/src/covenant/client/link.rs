@@ -149,7 +149,7 @@ impl Link {
                 inbox.push_str(text);
                 Came::Text
             }
-            session::Event::Closed(reason) => Came::Closed(reason),
+            session::Event::Closed(reason) | session::Event::Ending(reason) => Came::Closed(reason),
             // The Sidekick has no binary messages, and requests come to servers only.
             session::Event::Binary(_) | session::Event::Alive | session::Event::Request(_) => Came::Alive,
         })

@@ -273,7 +273,8 @@ impl Client {
         self.link.wake = Some(wake);
     }
 
-    /// Bytes to send to the Sidekick: fills as many slices as there are, in order, and says how many.
+    /// Bytes to send to the Sidekick: fills as many slices as there are, in order, and says how many. With TLS it is one at a
+    /// time, and there may be more behind it: ask until there is none.
     pub fn pending<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
         self.link.session_mut().map_or(0, |session| session.pending(slices))
     }

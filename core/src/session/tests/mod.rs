@@ -75,6 +75,7 @@ fn events(session: &mut Session) -> Vec<String> {
             Event::Binary(data) => format!("binary {}", data.escape_ascii()),
             Event::Alive => "alive".to_owned(),
             Event::Closed(reason) => format!("{reason:?}"),
+            Event::Ending(reason) => format!("ending {reason:?}"),
         });
     }
     events
