@@ -317,19 +317,20 @@ fn executable(what: &[&str], name: &str) -> PathBuf {
 fn build(what: &[&str]) -> Vec<Artifact> {
     let exe = env::current_exe().expect("a test has a path");
     let target = target();
-    // `PROFILE/deps/TEST`, behind a triple when the tests were built for one by name.
-    let inside = exe.strip_prefix(&target).expect("an ancestor");
-    let folders: Vec<&str> = inside.parent().into_iter().flat_map(Path::iter).filter_map(OsStr::to_str).collect();
-    let (triple, profile) = match folders[..] {
-        [triple, profile, "deps", ..] => (Some(triple), profile),
-        [profile, ..] => (None, profile),
-        [] => (None, "debug"),
+    let mut folders = exe.strip_prefix(&target).expect("an ancestor").components();
+    let profile = folders.next().and_then(|profile| profile.as_os_str().to_str()).unwrap_or("debug");
+    // When the tests were built for a target by name, its folder is in the one that was asked for, and as good a target folder.
+    let triple = target.file_name().and_then(OsStr::to_str).filter(|name| name.matches('-').count() >= 2);
+    let outer = target.parent().filter(|outer| outer.join("CACHEDIR.TAG").exists());
+    let (triple, folder) = match (triple, outer) {
+        (Some(triple), Some(outer)) => (Some(triple), outer),
+        _ => (None, &*target),
     };
     let profile = if profile == "debug" { "dev" } else { profile };
     let mut cargo = Command::new(env!("CARGO"));
     cargo.arg("build").args(what).args(["--profile", profile, "--message-format=json"]);
     cargo.args(triple.iter().flat_map(|triple| ["--target", triple]));
-    cargo.arg("--target-dir").arg(&target).current_dir(workspace()).stderr(Stdio::piped());
+    cargo.arg("--target-dir").arg(folder).current_dir(workspace()).stderr(Stdio::piped());
     let built = cargo.output().expect("cargo runs");
     assert!(built.status.success(), "cargo cannot build {what:?}:\n{}", String::from_utf8_lossy(&built.stderr));
     let messages = String::from_utf8_lossy(&built.stdout);

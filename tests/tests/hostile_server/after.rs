@@ -51,7 +51,7 @@ deeds! {
     };
     a_message_in_tiny_pieces_without_end |stream| {
         say(stream, frame(0x02, b"["));
-        flood(stream, &frame(0x00, b"x").repeat(10_000))
+        flood(stream, &frame(0x00, &[b'x'; 16]).repeat(10_000))
     };
     a_close_and_then_a_flood |stream| {
         say(stream, frame(0x88, &1011_u16.to_be_bytes()));

@@ -149,6 +149,9 @@ impl InternalSidekick {
 
     /// Says what the server does with messages of clients: [`InternalServer::process_channel_message`], mostly. Until then
     /// they are answered with an error.
+    ///
+    /// A callback that holds the server, which holds its Sidekick, keeps both for as long as the program runs: set one that
+    /// holds nothing where they are to go before.
     pub fn set_server_callback(
         &self,
         callback: impl Fn(Instant, &ForwardedMessage<'_>) -> Result<(), MessageError<'static>> + Send + Sync + 'static,
