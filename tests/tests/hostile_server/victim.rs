@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use chanson_core::client::{Backoff, Config, Event};
+use chanson_core::client::{Backoff, Capacity, Config, Event};
 use chanson_mio::Clients;
 use chanson_std::Client;
 use chanson_std::client::JoinOptions;
@@ -51,6 +51,8 @@ fn config(server: SocketAddr) -> Config {
         .unwrap()
         .with_connect_timeout(Duration::from_secs(1))
         .with_timeout(Duration::from_secs(20))
+        // What a presence costs is copied with each change of its key: the default is much for a test without optimization.
+        .with_capacity(Capacity::default().with_presence_bytes(256 << 10))
         .with_close_timeout(Duration::from_millis(500))
         .with_reconnect(Backoff::steps([], Duration::from_millis(10)))
 }
