@@ -317,11 +317,13 @@ pub(crate) unsafe fn read_sized<T: Copy>(given: *const T, default: T) -> Result<
     if size < 2 * size_of::<usize>() {
         return Err(Refusal::new(CHANSON_ERR_ARGUMENT, "the struct's size is not set; begin with its default"));
     }
+    // No struct ends within a word; if one says that it does, half a pointer is not taken.
+    let whole = size.min(size_of::<T>()) / size_of::<usize>() * size_of::<usize>();
     let mut result = default;
     // SAFETY: `size` bytes can be read as the caller promises, and no more than fit are written. Every struct that is read so
     // holds numbers, pointers and callbacks, `bool`s apart, which a C compiler writes as 0 or 1.
     unsafe {
-        std::ptr::copy_nonoverlapping(given.cast::<u8>(), (&raw mut result).cast(), size.min(size_of::<T>()));
+        std::ptr::copy_nonoverlapping(given.cast::<u8>(), (&raw mut result).cast(), whole);
     }
     Ok(result)
 }
