@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
+use std::net::Shutdown;
 use std::time::Duration;
 
 use chanson_core::ConnId;
+use chanson_core::endpoint::Next;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Registry, Token};
@@ -143,6 +145,27 @@ impl<I: Id> Sockets<I> {
             socket.queued = false;
         }
         Some(id)
+    }
+}
+
+impl Sockets {
+    /// Sends what a connection has to send, by `transmit`, which is an endpoint's or a shard's, and does what is to be done
+    /// then; whether the socket is still of use.
+    pub(crate) fn write(&mut self, id: ConnId, transmit: impl FnOnce(&mut Socket) -> io::Result<Next>) -> bool {
+        let Some(socket) = self.get_mut(id) else { return true };
+        let next = match transmit(socket) {
+            Ok(next) if !next.finished => next,
+            _ => return false,
+        };
+        if next.done_sending && !socket.shut {
+            socket.shut = true;
+            // If it fails the socket has failed, and reading says so.
+            drop(socket.stream.shutdown(Shutdown::Write));
+        }
+        if next.wants_bytes && socket.readable {
+            self.queue(id);
+        }
+        true
     }
 }
 

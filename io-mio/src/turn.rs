@@ -1,7 +1,7 @@
 //! One turn of a single thread: wait, accept, read, commands, time, write.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use chanson_core::ConnId;
@@ -11,7 +11,7 @@ use mio::net::TcpStream;
 use crate::door::Accepted;
 use crate::server::{EVENTS, LISTENER, Stage};
 use crate::single::Single;
-use crate::sockets::{self, Got};
+use crate::sockets::{self, Got, Socket};
 use crate::sys;
 
 impl<S> Single<S> {
@@ -191,20 +191,9 @@ impl<S> Single<S> {
 
     /// Writes for as long as there is something and the socket takes it: mostly one call.
     fn write(&mut self, id: ConnId) {
-        let Some(socket) = self.sockets.get_mut(id) else { return };
-        let Ok(next) = self.endpoint.transmit(self.now, id, |slices| socket.write(slices)) else {
-            return self.dead.push(id);
-        };
-        if next.finished {
-            return self.dead.push(id);
-        }
-        if next.done_sending && !socket.shut {
-            socket.shut = true;
-            // If it fails the socket has failed, and reading says so.
-            drop(socket.stream.shutdown(Shutdown::Write));
-        }
-        if next.wants_bytes && socket.readable {
-            self.sockets.queue(id);
+        let transmit = |socket: &mut Socket| self.endpoint.transmit(self.now, id, |slices| socket.write(slices));
+        if !self.sockets.write(id, transmit) {
+            self.dead.push(id);
         }
     }
 

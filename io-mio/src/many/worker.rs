@@ -1,7 +1,6 @@
 //! A thread that has sockets and their sessions, and no hub.
 
 use std::io;
-use std::net::Shutdown;
 use std::sync::Arc;
 
 use chanson_core::ConnId;
@@ -14,7 +13,7 @@ use mio::{Events, Poll, Waker};
 
 use super::link::{Batch, Ends, Shared};
 use crate::server::{Clock, EVENTS, MAX_BUFFER, WAKER};
-use crate::sockets::{self, Got, Sockets};
+use crate::sockets::{self, Got, Socket, Sockets};
 use crate::sys;
 use crate::turn::MAX_CROWDED;
 
@@ -230,20 +229,9 @@ impl Worker {
 
     /// Writes for as long as there is something and the socket takes it: mostly one call.
     fn write(&mut self, id: ConnId) {
-        let Some(socket) = self.sockets.get_mut(id) else { return };
-        let Ok(next) = self.shard.transmit(self.now, id, |slices| socket.write(slices)) else {
-            return self.dead.push(id);
-        };
-        if next.finished {
-            return self.dead.push(id);
-        }
-        if next.done_sending && !socket.shut {
-            socket.shut = true;
-            // If it fails the socket has failed, and reading says so.
-            drop(socket.stream.shutdown(Shutdown::Write));
-        }
-        if next.wants_bytes && socket.readable {
-            self.sockets.queue(id);
+        let transmit = |socket: &mut Socket| self.shard.transmit(self.now, id, |slices| socket.write(slices));
+        if !self.sockets.write(id, transmit) {
+            self.dead.push(id);
         }
     }
 

@@ -219,6 +219,7 @@ impl Sidekick {
     pub fn post_message(&mut self, hub: &mut PubSub<'_>, message: &ServerMessage<'_>) {
         hub.tell_room(&message.params.room(&message.channel), || {
             let ServerMessage { channel, params, data } = message.clone();
+            // Names and raw text can always be written; if they could not, there would be nothing to tell.
             Outgoing::Message { channel, params, data }.encode().ok()
         });
     }
@@ -226,6 +227,7 @@ impl Sidekick {
     /// Resources have changed: tells all who listen to them. For each, encodes once; O(listeners).
     pub fn update_resources(&mut self, hub: &mut PubSub<'_>, update: &ResourceUpdate<'_>) {
         for resource in &update.resources {
+            // As above.
             let updated = || Outgoing::Updated { resource: resource.clone() }.encode().ok();
             hub.tell_room(&resource_room(resource), updated);
         }
