@@ -313,11 +313,18 @@ await check("and one may subscribe again, with a new token", async () => {
 // ---- listening
 
 await check("a mutation refetches the listeners of the same client", async () => {
+  // The server tells the sidekick on its own time; whoever listens in the next check must not hear of this one.
+  const [listening, updated, unlistening] = ["listening", "updated", "unlistening"].map((type) => hear(bob, type));
+  bob.sidekickConnection.sendMessage({ type: "listen", resources: ["todo/list"] });
+  await listening.next();
   const heard = listen(local, "todos", false);
   const { length } = await heard.next();
   await local.mutate("addTodo", { text: "locally" });
   assert.equal((await heard.next()).length, length + 1);
   heard.stop();
+  assert.equal((await updated.next()).resource, "todo/list");
+  bob.sidekickConnection.sendMessage({ type: "unlisten", resources: ["todo/list"] });
+  await unlistening.next();
 });
 
 await check("a mutation refetches the remote listeners of other clients", async () => {
