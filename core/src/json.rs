@@ -348,7 +348,11 @@ const BLOCK: usize = 64;
 /// A byte that is not zero for each that is special: what vector instructions give.
 #[inline(always)]
 fn specials_of_16(chunk: &[u8; 16]) -> u128 {
-    u128::from_le_bytes(chunk.map(|byte| if is_special(byte) { 0xff } else { 0 }))
+    let mut found = [0; 16];
+    for (found, byte) in found.iter_mut().zip(chunk) {
+        *found = if is_special(*byte) { 0xff } else { 0 };
+    }
+    u128::from_le_bytes(found)
 }
 
 /// Behind the blocks from `at` on that have nothing special in them.
