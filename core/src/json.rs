@@ -380,10 +380,11 @@ fn behind_plain_blocks(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Without a way around any of it, for it to be one for vector instructions.
+/// Without a way around any of it, for it to be one for vector instructions. With 0x02 flipped the quote stands right behind the
+/// control characters.
 #[inline(always)]
 const fn is_special(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+    (byte ^ 0x02 <= b'"' ^ 0x02) | (byte == b'\\')
 }
 
 /// Length of the escape that `bytes` begin with.
