@@ -83,6 +83,11 @@ impl Frame {
         Arc::ptr_eq(&self.bytes, &other.bytes)
     }
 
+    /// Whether nobody else has it.
+    pub(crate) fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.bytes) == 1
+    }
+
     /// Whether room is kept for it beyond the bound of a queue (replies to heartbeats).
     pub(crate) const fn is_reserved(&self) -> bool {
         self.reserved

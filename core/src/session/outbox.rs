@@ -29,6 +29,8 @@ enum Chunk {
     Shared(Arc<[u8]>),
     /// A message masked or compressed for this connection alone.
     Alone(Box<[u8]>),
+    /// Small messages for this connection alone, in one piece.
+    Joined(Box<Vec<u8>>),
     Pong(Box<[u8]>),
     /// An HTTP message, a ping or close frame: never dropped.
     Own(Box<[u8]>),
@@ -46,6 +48,7 @@ impl Chunk {
         match self {
             Self::Frame(frame) => frame.bytes(),
             Self::Shared(bytes) => bytes,
+            Self::Joined(bytes) => bytes,
             Self::Alone(bytes) | Self::Pong(bytes) | Self::Own(bytes) => bytes,
         }
     }
@@ -61,8 +64,32 @@ impl Outbox {
         self.chunks.is_empty()
     }
 
+    /// Queues a message. Where nobody else gets it and such a one waits already, the two become one piece, so that many small
+    /// ones cost the transport what one does.
     pub(super) fn push_frame(&mut self, frame: &Frame) {
-        self.push(Chunk::Frame(frame.clone()));
+        if !(frame.is_alone() && self.join(frame.bytes())) {
+            self.push(Chunk::Frame(frame.clone()));
+        }
+    }
+
+    /// Puts the bytes into the last piece, if both are small and nothing of it is on its way.
+    fn join(&mut self, bytes: &[u8]) -> bool {
+        if self.chunks.is_empty() || bytes.len() > SMALL || self.is_committed(self.chunks.len() - 1) {
+            return false;
+        }
+        let is_sent = self.chunks.len() == 1 && self.sent > 0;
+        match self.chunks.back_mut() {
+            Some(Chunk::Joined(all)) if all.len() + bytes.len() <= JOINED => all.extend_from_slice(bytes),
+            Some(last @ Chunk::Frame(_)) if last.bytes().len() <= SMALL && !is_sent => {
+                let mut all = Vec::with_capacity(2 * (last.bytes().len() + bytes.len()));
+                all.extend_from_slice(last.bytes());
+                all.extend_from_slice(bytes);
+                *last = Chunk::Joined(Box::new(all));
+            }
+            _ => return false,
+        }
+        self.bytes += bytes.len();
+        true
     }
 
     pub(super) fn push_shared(&mut self, bytes: Arc<[u8]>) {
@@ -104,9 +131,15 @@ impl Outbox {
     /// Drops the messages of which nothing has left or is about to.
     pub(super) fn drop_frames(&mut self) {
         let mut on_their_way = self.sent + self.committed;
-        self.chunks.retain(|chunk| {
-            let stays = on_their_way > 0 || !matches!(chunk, Chunk::Frame(_) | Chunk::Shared(_) | Chunk::Alone(_));
-            on_their_way = on_their_way.saturating_sub(chunk.bytes().len());
+        self.chunks.retain_mut(|chunk| {
+            let len = chunk.bytes().len();
+            let stays = on_their_way > 0 || matches!(chunk, Chunk::Own(_) | Chunk::Pong(_));
+            if let Chunk::Joined(all) = chunk
+                && stays
+            {
+                all.truncate(end_of_message(all, on_their_way));
+            }
+            on_their_way = on_their_way.saturating_sub(len);
             stays
         });
         self.bytes = self.chunks.iter().map(|chunk| chunk.bytes().len()).sum::<usize>() - self.sent;
@@ -190,6 +223,25 @@ impl Outbox {
         }
     }
 }
+
+/// Where the message ends that the byte before `at` is of, of several small ones: a server's frames, which have no mask.
+fn end_of_message(frames: &[u8], at: usize) -> usize {
+    let mut end = 0;
+    while end < at {
+        end += match frames.get(end + 1..) {
+            Some([126, high, low, ..]) => 4 + usize::from(u16::from_be_bytes([*high, *low])),
+            Some([len, ..]) => 2 + usize::from(*len),
+            _ => return frames.len(),
+        };
+    }
+    end
+}
+
+/// A message of so many bytes is small; its length takes one byte or two.
+const SMALL: usize = 512;
+
+/// So many bytes of small messages go into one piece.
+const JOINED: usize = 4096;
 
 /// How many pongs wait at most.
 const MAX_PONGS: u32 = 16;

@@ -182,6 +182,58 @@ fn dropping_for_a_slow_consumer_keeps_what_is_begun() {
 }
 
 #[test]
+fn small_messages_for_one_leave_as_one_piece() {
+    let texts: Vec<String> = (0..100).map(|n| "x".repeat(n * 3)).collect();
+    let frames: Vec<Frame> = texts.iter().map(|text| Frame::text(text)).collect();
+    let all: Vec<u8> = frames.iter().flat_map(|frame| frame.bytes().to_vec()).collect();
+    let mut session = open(0);
+    frames.iter().for_each(|frame| session.queue(frame));
+    let mut slices = [IoSlice::new(&[]); 100];
+    assert_eq!(session.pending(&mut slices), 4, "pieces of 4 KiB");
+    assert_eq!(pending(&mut session), all);
+
+    // What others get too is shared, and so is what is large.
+    for frame in [Frame::text("shared"), Frame::text(&"large".repeat(1000))] {
+        let other = frame.clone();
+        let mut session = open(0);
+        session.queue(&frame);
+        session.queue(&other);
+        assert_eq!(session.pending(&mut [IoSlice::new(&[]); 4]), 2);
+    }
+    let large = Frame::text(&"large".repeat(1000));
+    let mut session = open(0);
+    session.queue(&large);
+    session.queue(&Frame::text("small"));
+    assert_eq!(session.pending(&mut [IoSlice::new(&[]); 4]), 2);
+}
+
+#[test]
+fn messages_of_one_piece_are_dropped_one_by_one() {
+    let frames = [1, 125, 126, 300, 7].map(|len| Frame::text(&"x".repeat(len)));
+    let len: usize = frames.iter().map(|frame| frame.bytes().len()).sum();
+    for begun in 0..=len {
+        for committed in [0, 1, 130].into_iter().filter(|committed| begun + committed <= len) {
+            let mut session = open(0);
+            frames.iter().for_each(|frame| session.queue(frame));
+            session.advance(at(1), begun);
+            session.commit(committed);
+            session.drop_queued();
+            let ends = frames.iter().scan(0, |end, frame| {
+                *end += frame.bytes().len();
+                Some(*end)
+            });
+            let on_their_way = begun + committed;
+            let end = ends.chain([0]).filter(|end| *end >= on_their_way).min().unwrap();
+            assert_eq!(session.queued_bytes(), end - begun, "{begun} {committed}");
+            assert_eq!(pending(&mut session).len(), end - begun);
+            // What comes then stands behind it, and nothing that is on its way is touched.
+            session.queue(&frames[4]);
+            assert_eq!(pending(&mut session)[end - begun..], *frames[4].bytes());
+        }
+    }
+}
+
+#[test]
 fn what_is_on_its_way_is_not_taken_back() {
     let (first, second) = (Frame::text("first"), Frame::text("second"));
     let all = [first.bytes(), second.bytes()].concat();
@@ -266,9 +318,12 @@ fn an_idle_session_is_small_and_holds_nothing() {
     assert_eq!(events(&mut session), ["text cut"]);
     session.take_back(&mut scratch);
     assert_eq!((scratch.as_ptr(), session.input.bytes.capacity()), (address, 0));
+    let burst = Frame::text("burst");
+    let _of_another_session = burst.clone();
     for _ in 0..100 {
-        session.queue(&Frame::text("burst"));
+        session.queue(&burst);
     }
+    assert!(session.machine.outbox.capacity() >= 100);
     sent(&mut session, 1);
     assert_eq!(session.machine.outbox.capacity(), 0);
 }
