@@ -213,13 +213,16 @@ impl<S> Hub<S> {
         if !mount.origin.allows_request(request) {
             return forbidden();
         }
-        let Some(vsn) = vsn(mount, request) else { return forbidden() };
+        let (vsn, params) = query(mount, request, params);
+        let Some(vsn) = vsn else { return forbidden() };
         if mount.deflate.is_some() && request.offered_extensions().is_some_and(|list| extensions(&list).is_none()) {
             return Admission::Refused(UpgradeError::Extensions.response());
         }
         let Some(entry) = self.state.conns.get_mut(conn) else { return forbidden() };
         (entry.mount, entry.vsn, entry.offers_token) = (index as u16, vsn, offers_token);
-        keep_params(&mut entry.details, request, params);
+        if !params.is_empty() {
+            entry.details.get_or_insert_default().params = params;
+        }
         let Some(handler) = &mount.on_connect else { return self.admit_now(conn) };
 
         let mut connect = Connect::new(&mut self.state, app, conn, request, mount.ticket_limit);
@@ -355,27 +358,27 @@ impl<S> Hub<S> {
     }
 }
 
-/// The last `vsn` counts, none is 1.0.0; a raw mount has none. Source: conformance `vsn_*` (phoenix 1.8.12).
-fn vsn<S>(mount: &Mount<S>, request: &Request<'_>) -> Option<Vsn> {
-    match mount.protocol {
-        Protocol::Channels(_) => {
-            let given = request.query_params().filter(|(name, _)| name == "vsn").last();
-            Vsn::from_param(given.map(|(_, vsn)| vsn).as_deref())
+/// What the query says: the version, if it is one, and the parameters. The last `vsn` counts, none is 1.0.0; a raw mount
+/// has none. Route parameters stand behind query parameters, where they count first.
+/// Source: conformance `vsn_*` (phoenix 1.8.12).
+fn query<S>(mount: &Mount<S>, request: &Request<'_>, route: Vec<(String, String)>) -> (Option<Vsn>, Params) {
+    let mut given = None;
+    let mut params = Params::new();
+    for (name, value) in request.query_params() {
+        match &*name {
+            "vsn" => given = Some(value),
+            _ => params.push((name.into(), value.into())),
         }
-        Protocol::Raw(_) => Some(Vsn::V1),
     }
+    params.extend(route.into_iter().map(|(name, value)| (name.into(), value.into())));
+    let vsn = match mount.protocol {
+        Protocol::Channels(_) => Vsn::from_param(given.as_deref()),
+        Protocol::Raw(_) => Some(Vsn::V1),
+    };
+    (vsn, params)
 }
 
-/// Route parameters stand behind query parameters, where they count first.
-fn keep_params(details: &mut Option<Box<Details>>, request: &Request<'_>, route: Vec<(String, String)>) {
-    let query = request.query_params().filter(|(name, _)| name != "vsn");
-    let query = query.map(|(name, value)| (name.into_owned().into(), value.into_owned().into()));
-    let params: Vec<(Box<str>, Box<str>)> =
-        query.chain(route.into_iter().map(|(name, value)| (name.into(), value.into()))).collect();
-    if !params.is_empty() {
-        details.get_or_insert_default().params = params;
-    }
-}
+type Params = Vec<(Box<str>, Box<str>)>;
 
 /// A refusal still names the subprotocol, as the reference server's does.
 fn forbidden(offers_token: bool) -> Response {
