@@ -221,8 +221,8 @@ impl Machine {
         if !exchange.reader.is_complete() {
             return Err(UpgradeError::NotPending);
         }
-        let key = exchange.reader.facts().key.as_ref().map_err(|error| *error)?;
-        let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+        let key = exchange.reader.facts().key?;
+        let accept = tungstenite::handshake::derive_accept_key(&key);
         let response = switching_protocols(&accept, protocol, extension).ok_or(UpgradeError::Protocol)?;
         let closing = exchange.closing;
         self.outbox.push_own(response);
