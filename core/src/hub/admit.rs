@@ -14,7 +14,7 @@ use crate::id::{ConnId, Ticket};
 use crate::log::Level;
 use crate::payload::ToPayload;
 use crate::raw::Raw;
-use crate::state::conns::{Details, Phase, set};
+use crate::state::conns::{Phase, set};
 use crate::state::outbox::Admitted;
 use crate::state::stats::Stats;
 use crate::state::tickets::Promise;
@@ -346,8 +346,7 @@ impl<S> Hub<S> {
         self.state.conns.clear_user_id(conn);
         if let Some(entry) = self.state.conns.get_mut(conn) {
             entry.phase = Phase::Connected;
-            let peer = entry.details.as_ref().and_then(|details| details.peer);
-            entry.details = Details::of(peer);
+            entry.details = None;
         }
     }
 
@@ -471,7 +470,7 @@ impl<S> HttpRequest<'_, S> {
 
     /// The peer's address, where the host told it.
     pub fn peer(&self) -> Option<SocketAddr> {
-        self.state.conns.get(self.conn)?.details.as_ref()?.peer
+        self.state.conns.get(self.conn)?.peer
     }
 
     /// Now, as the host counts.
