@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Request, is_token, is_token_byte, trim};
+use super::{Request, is_token_byte, trim};
 
 /// Looks for the end of the head and checks its lines. Whatever two readers could understand differently is refused here, so
 /// that taking a head apart afterwards cannot fail.
@@ -85,7 +85,8 @@ impl Scan {
         if self.parts.method_end == 0 {
             return self.parts.add_request_line(line);
         }
-        let colon = name_len(line).ok_or(400_u16)?;
+        // RFC 9112 §5: a token, a colon, a value. No white space before the colon (§5.1), no folded line (§5.2).
+        let colon = token_before(b':', line).ok_or(400_u16)?;
         self.parts.headers.push((begin + colon, begin + line.len()));
         if self.parts.headers.len() > max_headers { Err(431) } else { Ok(()) }
     }
@@ -94,15 +95,10 @@ impl Scan {
 impl Parts {
     /// RFC 9112 §3: three parts, one space between them.
     fn add_request_line(&mut self, line: &[u8]) -> Result<(), u16> {
-        let mut parts = line.split(|byte| *byte == b' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(400);
-        };
-        if !is_token(method) || target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
-            return Err(400);
-        }
+        let method_end = token_before(b' ', line).ok_or(400_u16)?;
+        let rest = &line[method_end + 1..];
+        let target_len = rest.iter().position(|byte| !byte.is_ascii_graphic()).unwrap_or(rest.len());
+        let (1.., Some((b' ', version))) = (target_len, rest[target_len..].split_first()) else { return Err(400) };
         self.http10 = match version {
             b"HTTP/1.1" => false,
             b"HTTP/1.0" => true,
@@ -111,8 +107,8 @@ impl Parts {
             }
             _ => return Err(400),
         };
-        self.method_end = method.len();
-        self.target_end = method.len() + 1 + target.len();
+        self.method_end = method_end;
+        self.target_end = method_end + 1 + target_len;
         Ok(())
     }
 
@@ -156,11 +152,10 @@ fn text_len(bytes: &[u8]) -> usize {
     bytes.len() - rest.len() + rest.iter().position(u8::is_ascii_control).unwrap_or(rest.len())
 }
 
-/// How long the name of a header is. RFC 9112 §5: a token, a colon, a value. No white space before the colon (§5.1), no
-/// folded line (§5.2).
-fn name_len(line: &[u8]) -> Option<usize> {
+/// How long the token is that stands before this delimiter, if a token and it are what the line begins with.
+fn token_before(delimiter: u8, line: &[u8]) -> Option<usize> {
     let end = line.iter().position(|byte| !is_token_byte(*byte))?;
-    (end > 0 && line[end] == b':').then_some(end)
+    (end > 0 && line[end] == delimiter).then_some(end)
 }
 
 #[cfg(test)]

@@ -98,9 +98,10 @@ impl Connection {
     }
 }
 
-/// The elements of a list (RFC 9110 §5.6.1). One that is not UTF-8 cannot be read: it says nothing.
+/// The elements of a list (RFC 9110 §5.6.1). One that is not UTF-8 cannot be read: no element of it is as it should be.
 fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let value = if str::from_utf8(value).is_ok() { value } else { &[] };
+    let is_list = value.contains(&b',');
+    let value = if is_list && str::from_utf8(value).is_err() { &[] } else { value };
     value.split(|byte| *byte == b',').map(trim)
 }
 

@@ -176,9 +176,12 @@ pub(crate) fn switching_protocols(accept: &str, protocol: Option<&str>, extensio
         return None;
     }
     let extra = [("\r\nSec-WebSocket-Protocol: ", protocol), ("\r\nSec-WebSocket-Extensions: ", extension)];
-    let extra = extra.map(|(name, value)| value.map_or(["", ""], |value| [name, value]));
+    let extra = extra.iter().filter_map(|(name, value)| value.map(|value| [name, value])).flatten();
+    let parts = [SWITCHING, accept].into_iter().chain(extra).chain(["\r\n\r\n"]);
     // In one piece of just this size: it is kept as it is until it has left.
-    Some([[SWITCHING, accept], extra[0], extra[1], ["\r\n\r\n", ""]].as_flattened().concat().into_bytes())
+    let mut out = Vec::with_capacity(parts.clone().map(str::len).sum());
+    parts.for_each(|part| out.extend_from_slice(part.as_bytes()));
+    Some(out)
 }
 
 /// The reason phrases of RFC 9110 §15 and RFC 6585; a status without one has an empty phrase, which is allowed.

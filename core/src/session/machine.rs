@@ -270,14 +270,14 @@ impl Machine {
 
     /// A ping came.
     pub(super) fn pong(&mut self, payload: &[u8]) {
-        let mut frame = Vec::with_capacity(6 + payload.len());
+        let mut frame = Vec::new();
         ws::control(ws::Control::Pong, payload, self.mask(), &mut frame);
         self.outbox.push_pong(frame);
     }
 
     /// Asks whether the peer is there.
     pub(super) fn ping(&mut self) {
-        let mut frame = Vec::with_capacity(6);
+        let mut frame = Vec::new();
         ws::control(ws::Control::Ping, &[], self.mask(), &mut frame);
         self.outbox.push_own(frame);
     }
@@ -333,7 +333,7 @@ impl Machine {
     }
 
     fn queue_close(&mut self, code: u16, reason: &str) {
-        let mut frame = Vec::with_capacity(8 + reason.len());
+        let mut frame = Vec::new();
         ws::close(code, reason, self.mask(), &mut frame);
         self.outbox.push_own(frame);
     }

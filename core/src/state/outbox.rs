@@ -125,7 +125,13 @@ impl Outbox {
     }
 
     /// The next output, and to what audience it goes if it is a delivery.
+    #[inline]
     pub(crate) fn poll(&mut self) -> Option<(Output<'_>, Audience)> {
+        // Asked far more often than there is one.
+        if self.queue.is_empty() { None } else { self.take_next() }
+    }
+
+    fn take_next(&mut self) -> Option<(Output<'_>, Audience)> {
         if self.lent {
             self.queue.pop_front();
         }
