@@ -116,14 +116,22 @@ impl<'a> Scanner<'a> {
 // Positions are passed and returned, not stored, so that they stay in registers.
 
 /// The byte at `at`; past the end 0, which is valid nowhere.
-#[inline]
+#[inline(always)]
 fn byte(bytes: &[u8], at: usize) -> u8 {
     bytes.get(at).copied().unwrap_or(0)
 }
 
 /// The next byte that is no white space, and where it is.
-#[inline]
-fn token(bytes: &[u8], mut at: usize) -> (usize, u8) {
+#[inline(always)]
+fn token(bytes: &[u8], at: usize) -> (usize, u8) {
+    match byte(bytes, at) {
+        byte if byte > b' ' => (at, byte),
+        _ => behind_space(bytes, at),
+    }
+}
+
+/// The same where white space may be: mostly there is none.
+fn behind_space(bytes: &[u8], mut at: usize) -> (usize, u8) {
     loop {
         match byte(bytes, at) {
             b' ' | b'\t' | b'\n' | b'\r' => at += 1,
@@ -135,9 +143,21 @@ fn token(bytes: &[u8], mut at: usize) -> (usize, u8) {
 /// A value of any kind, at most [`MAX_DEPTH`] deep, without white space before it.
 pub(crate) fn value_end(bytes: &[u8], start: usize) -> Option<usize> {
     match byte(bytes, start) {
-        b'"' => string_end(bytes, start),
         b'{' | b'[' => nested_end(bytes, start),
-        _ => scalar_end(bytes, start),
+        _ => flat_end(bytes, start),
+    }
+}
+
+/// A string, a number, or one of the three words.
+#[inline(always)]
+fn flat_end(bytes: &[u8], start: usize) -> Option<usize> {
+    match byte(bytes, start) {
+        b'"' => string_end(bytes, start),
+        b'-' | b'0'..=b'9' => number_end(bytes, start),
+        b't' => word_end(bytes, start, b"true"),
+        b'f' => word_end(bytes, start, b"false"),
+        b'n' => word_end(bytes, start, b"null"),
+        _ => None,
     }
 }
 
@@ -147,7 +167,6 @@ fn nested_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let (start, first) = token(bytes, at);
         at = match first {
-            b'"' => string_end(bytes, start)?,
             b'{' | b'[' => {
                 if depth == MAX_DEPTH {
                     return None;
@@ -162,7 +181,7 @@ fn nested_end(bytes: &[u8], mut at: usize) -> Option<usize> {
                 }
                 inside + 1
             }
-            _ => scalar_end(bytes, start)?,
+            _ => flat_end(bytes, start)?,
         };
         // A value is done: close what ends with it, up to the next value.
         loop {
@@ -186,7 +205,7 @@ fn nested_end(bytes: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// A key and its colon.
-#[inline]
+#[inline(always)]
 fn key_end(bytes: &[u8], at: usize) -> Option<usize> {
     let (start, b'"') = token(bytes, at) else { return None };
     let (colon, b':') = token(bytes, string_end(bytes, start)?) else { return None };
@@ -194,7 +213,7 @@ fn key_end(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// A string, whose first quote is at `start`.
-#[inline]
+#[inline(always)]
 pub(crate) fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
     let at = next_special(bytes, start + 1);
     if byte(bytes, at) == b'"' { Some(at + 1) } else { escaped_string_end(bytes, at) }
@@ -212,25 +231,23 @@ fn escaped_string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// A number, or one of the three words.
-fn scalar_end(bytes: &[u8], start: usize) -> Option<usize> {
-    match byte(bytes, start) {
-        b'-' | b'0'..=b'9' => number_end(bytes, start),
-        b't' => word_end(bytes, start, b"true"),
-        b'f' => word_end(bytes, start, b"false"),
-        b'n' => word_end(bytes, start, b"null"),
-        _ => None,
-    }
-}
-
 #[inline]
 fn word_end<const N: usize>(bytes: &[u8], start: usize, word: &[u8; N]) -> Option<usize> {
     (bytes.get(start..)?.first_chunk() == Some(word)).then_some(start + N)
 }
 
+#[inline(always)]
 pub(crate) fn number_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut at = start + usize::from(byte(bytes, start) == b'-');
-    at = if byte(bytes, at) == b'0' { at + 1 } else { digits_end(bytes, at)? };
+    let digits = start + usize::from(byte(bytes, start) == b'-');
+    let at = if byte(bytes, digits) == b'0' { digits + 1 } else { digits_end(bytes, digits)? };
+    match byte(bytes, at) {
+        b'.' | b'e' | b'E' => behind_integer(bytes, at),
+        _ => Some(at),
+    }
+}
+
+/// The rest of a number that is no integer.
+fn behind_integer(bytes: &[u8], mut at: usize) -> Option<usize> {
     if byte(bytes, at) == b'.' {
         at = digits_end(bytes, at + 1)?;
     }
@@ -242,18 +259,21 @@ pub(crate) fn number_end(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 /// At least one digit.
-#[inline]
+#[inline(always)]
 fn digits_end(bytes: &[u8], start: usize) -> Option<usize> {
-    const HIGH: u64 = u64::MAX / 255 * 0xf0;
-    const ZEROS: u64 = u64::MAX / 255 * b'0' as u64;
+    const HIGH: u64 = ONES * 0xf0;
+    const ZEROS: u64 = ONES * b'0' as u64;
     let mut at = start;
-    // Eight at a time: a byte that begins with the half byte 3 is a digit if six more than it does so, too.
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        let word = u64::from_le_bytes(*chunk);
-        if (word & HIGH) != ZEROS || (word.wrapping_add(u64::MAX / 255 * 6) & HIGH) != ZEROS {
-            break;
+    // Eight at a time: a byte that begins with the half byte 3 is a digit if six more than it does so, too. (A carry spoils only
+    // what stands behind the first that is none.)
+    while let Some(word) = word(bytes, at) {
+        match ((word & HIGH) ^ ZEROS) | ((word.wrapping_add(ONES * 6) & HIGH) ^ ZEROS) {
+            0 => at += 8,
+            others => {
+                at += first_byte(others);
+                return (at > start).then_some(at);
+            }
         }
-        at += 8;
     }
     while byte(bytes, at).is_ascii_digit() {
         at += 1;
@@ -261,55 +281,92 @@ fn digits_end(bytes: &[u8], start: usize) -> Option<usize> {
     (at > start).then_some(at)
 }
 
-/// Where the next `"`, `\` or control character is, from `at` on; the length when there is none. Eight bytes a step, and what is
-/// long enough for it, which few strings are, in blocks.
-#[inline]
-pub(crate) fn next_special(bytes: &[u8], from: usize) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES * 0x80;
-    let mut rest = bytes.get(from..).unwrap_or_default();
-    let mut words = 0;
-    while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        // A high bit for each ASCII byte that is below 0x21 once 0x02 is flipped (the quote, 0x22, becomes 0x20, and
-        // control characters stay below it), or equal to the backslash. A borrow may set more of them, but only above
-        // the first that is right, and only the first counts.
-        let quote_or_control = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
-        let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-        match (quote_or_control | backslash) & !word & HIGH {
-            0 => rest = behind,
-            mask => return bytes.len() - rest.len() + (mask.trailing_zeros() / 8) as usize,
-        }
-        words += 1;
-        if words == WORDS_FIRST {
-            rest = behind_plain_blocks(rest);
-        }
-    }
-    bytes.len() - rest.len() + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
+/// Every byte a one.
+const ONES: u64 = u64::MAX / 255;
+
+/// The eight bytes from `at` on.
+#[inline(always)]
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|chunk| u64::from_le_bytes(*chunk))
 }
 
-/// So many words are looked at before blocks are worth it.
-const WORDS_FIRST: usize = 4;
+/// Which is the first of a word's bytes that is not zero.
+#[inline(always)]
+const fn first_byte(word: u64) -> usize {
+    (word.trailing_zeros() / 8) as usize
+}
+
+/// The high bit for each of a word's bytes that is special; above the first one of them others may be set too.
+#[inline(always)]
+const fn specials(word: u64) -> u64 {
+    // ASCII that is below 0x21 once 0x02 is flipped (the quote, 0x22, becomes 0x20, and control characters stay below it), or
+    // equal to the backslash. A borrow goes up, to bytes that do not count.
+    let quote_or_control = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    (quote_or_control | backslash) & !word & (ONES * 0x80)
+}
+
+/// Where the next `"`, `\` or control character is, from `at` on; the length when there is none. Most strings are short: that
+/// is where it has to be quick.
+#[inline(always)]
+pub(crate) fn next_special(bytes: &[u8], at: usize) -> usize {
+    match word(bytes, at).map(specials) {
+        Some(found) if found != 0 => at + first_byte(found),
+        _ => next_special_far(bytes, at),
+    }
+}
+
+/// The same: sixteen bytes a step, and what is long enough for it in blocks.
+fn next_special_far(bytes: &[u8], from: usize) -> usize {
+    let mut at = from.min(bytes.len());
+    let mut steps = 0;
+    while let Some(chunk) = bytes[at..].first_chunk() {
+        match specials_of_16(chunk) {
+            0 => at += 16,
+            found => return at + (found.trailing_zeros() / 8) as usize,
+        }
+        steps += 1;
+        if steps == STEPS_FIRST {
+            at = behind_plain_blocks(bytes, at);
+        }
+    }
+    if let Some(word) = word(bytes, at) {
+        match specials(word) {
+            0 => at += 8,
+            found => return at + first_byte(found),
+        }
+    }
+    at + bytes[at..].iter().position(|byte| is_special(*byte)).unwrap_or(bytes.len() - at)
+}
+
+/// So many steps are made before blocks are worth it.
+const STEPS_FIRST: usize = 2;
 
 /// A multiple of what vector instructions take at a time.
 const BLOCK: usize = 64;
 
-/// What is behind the blocks at the front that have nothing special in them.
-fn behind_plain_blocks(bytes: &[u8]) -> &[u8] {
-    let mut rest = bytes;
-    while let Some((block, behind)) = rest.split_first_chunk::<BLOCK>() {
+/// A byte that is not zero for each that is special: what vector instructions give.
+#[inline(always)]
+fn specials_of_16(chunk: &[u8; 16]) -> u128 {
+    u128::from_le_bytes(chunk.map(|byte| if is_special(byte) { 0xff } else { 0 }))
+}
+
+/// Behind the blocks from `at` on that have nothing special in them.
+fn behind_plain_blocks(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(block) = bytes[at..].first_chunk::<BLOCK>() {
         // Without a way out of the loop it is one for vector instructions.
         if block.iter().fold(false, |found, byte| found | is_special(*byte)) {
             break;
         }
-        rest = behind;
+        at += block.len();
     }
-    rest
+    at
 }
 
-#[inline]
+/// Without a way around any of it, for it to be one for vector instructions.
+#[inline(always)]
 const fn is_special(byte: u8) -> bool {
-    byte < 0x20 || matches!(byte, b'"' | b'\\')
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
 /// Length of the escape that `bytes` begin with.

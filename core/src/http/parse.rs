@@ -136,6 +136,11 @@ impl Reader {
         matches!(self.stage, Stage::Complete)
     }
 
+    /// Whether the next byte to read, as long as none was used up, is the first of a request.
+    pub(crate) const fn is_in_head(&self) -> bool {
+        matches!(self.stage, Stage::Head)
+    }
+
     /// Makes ready for the next request.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();

@@ -104,7 +104,7 @@ fn special_bytes_are_found_wherever_they_are() {
 
 #[test]
 fn special_bytes_are_found_in_long_texts() {
-    for len in [23, 24, 25, 32, 87, 88, 89, 152, 153, 200] {
+    for len in [15, 16, 17, 23, 24, 25, 32, 39, 40, 41, 87, 88, 89, 152, 153, 200] {
         for at in 0..=len {
             for special in [0, 0x1f, b'"', b'\\'] {
                 let mut bytes = vec![0xe4; len];
@@ -113,6 +113,22 @@ fn special_bytes_are_found_in_long_texts() {
                     let expected = if from <= at { at } else { len };
                     assert_eq!(next_special(&bytes, from.min(len)), expected, "{special} at {at} of {len} from {from}");
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_end_at_the_first_byte_that_is_no_digit() {
+    for digits in 1..24 {
+        for next in (0..=0xff).filter(|byte: &u8| !byte.is_ascii_digit() && !matches!(byte, b'.' | b'e' | b'E')) {
+            for behind in [b'9', next, b' ', 0xff] {
+                let mut bytes = vec![behind; digits + 12];
+                bytes[..digits].fill(b'9');
+                bytes[digits] = next;
+                assert_eq!(number_end(&bytes, 0), Some(digits), "{next} behind {digits} digits, then {behind}");
+                bytes.truncate(digits + 1);
+                assert_eq!(number_end(&bytes, 0), Some(digits), "{next} behind {digits} digits, at the end");
             }
         }
     }

@@ -343,6 +343,10 @@ impl Session {
     }
 
     fn left(&mut self, n: usize) {
+        if self.tls.is_none() && matches!(self.machine.phase, Phase::Open(_)) {
+            // Nothing else depends on it then.
+            return self.machine.outbox.advance(n);
+        }
         let n = self.tls.as_mut().map_or(n, |tls| tls.advance(n));
         self.machine.advance(n);
         self.forget();

@@ -136,7 +136,14 @@ impl Outbox {
 
     /// `n` bytes have left; more than wait count as all of them.
     pub(super) fn advance(&mut self, n: usize) {
-        let mut left = n.min(self.bytes);
+        if n >= self.bytes {
+            // All of it, which is the rule.
+            (self.bytes, self.sent, self.committed) = (0, 0, 0);
+            (self.pongs, self.newest_pong) = (0, 0);
+            self.chunks.clear();
+            return self.shrink();
+        }
+        let mut left = n;
         self.bytes -= left;
         self.committed = self.committed.saturating_sub(left);
         while let Some(chunk) = self.chunks.front() {
@@ -152,7 +159,6 @@ impl Outbox {
                 self.pongs -= 1;
             }
         }
-        self.shrink();
     }
 
     pub(super) fn clear(&mut self) {

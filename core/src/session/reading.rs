@@ -28,7 +28,9 @@ impl Session {
         }
         let limits = self.machine.limits();
         let Phase::Http(exchange) = &mut self.machine.phase else { return false };
-        match exchange.reader.read(&self.input.bytes[self.input.start..], &limits) {
+        let fresh = &self.input.bytes[self.input.start..];
+        let hello = exchange.reader.is_in_head() && fresh.first() == Some(&TLS_HANDSHAKE);
+        match exchange.reader.read(fresh, &limits) {
             Ok((used, progress)) => {
                 self.input.start += used;
                 match progress {
@@ -42,7 +44,6 @@ impl Session {
                 progress == Progress::Complete
             }
             Err(status) => {
-                let hello = self.input.bytes.get(self.input.start) == Some(&TLS_HANDSHAKE);
                 let error =
                     if hello { PeerError::Tls(TlsError::TlsToPlainPort) } else { PeerError::BadRequest(status) };
                 self.machine.refuse(status, error);

@@ -44,39 +44,37 @@ pub(super) fn encode(out: &mut Vec<u8>, join_ref: Ref<'_>, ref_: Ref<'_>, text: 
 /// What clients write: five elements without white space between them, refs and names that are strings without escapes (or
 /// refs that are null). `None` for all else, be it valid or not, which [`elements`] has to look at.
 fn plain(text: &str) -> Option<Message<'_>> {
-    let bytes = text.as_bytes();
-    let join_ref = plain_ref_end(bytes, 0, b'[')?;
-    let ref_ = plain_ref_end(bytes, join_ref, b',')?;
-    let topic = plain_end(bytes, ref_, b',')?;
-    let event = plain_end(bytes, topic, b',')?;
-    let payload = json::value_end(bytes, event + 1)?;
-    if bytes.get(event) != Some(&b',') || bytes.get(payload..) != Some(b"]") {
-        return None;
-    }
+    let (join_ref, rest) = plain_ref(text.strip_prefix('[')?)?;
+    let (ref_, rest) = plain_ref(rest)?;
+    let (topic, rest) = plain_string(rest)?;
+    let (event, rest) = plain_string(rest)?;
+    let (payload, "]") = rest.split_at_checked(json::value_end(rest.as_bytes(), 0)?)? else { return None };
     Some(Message {
-        join_ref: Ref::from_json(text.get(1..join_ref)?),
-        ref_: Ref::from_json(text.get(join_ref + 1..ref_)?),
-        topic: Cow::Borrowed(text.get(ref_ + 2..topic - 1)?),
-        event: Cow::Borrowed(text.get(topic + 2..event - 1)?),
-        payload: Payload::Json(Json::trusted(text.get(event + 1..payload)?)),
+        join_ref,
+        ref_,
+        topic: Cow::Borrowed(topic),
+        event: Cow::Borrowed(event),
+        payload: Payload::Json(Json::trusted(payload)),
     })
 }
 
-/// Where a string without escapes ends that stands behind the byte `before`, which is at `at`.
-#[inline]
-fn plain_end(bytes: &[u8], at: usize, before: u8) -> Option<usize> {
-    if bytes.get(at..at + 2)? != [before, b'"'] {
-        return None;
-    }
-    let end = json::next_special(bytes, at + 2);
-    (bytes.get(end) == Some(&b'"')).then_some(end + 1)
+/// What stands between the quotes of a string without escapes, and what is behind it and its comma.
+#[inline(always)]
+fn plain_string(text: &str) -> Option<(&str, &str)> {
+    let inside = text.strip_prefix('"')?;
+    let (string, rest) = inside.split_at_checked(json::next_special(inside.as_bytes(), 0))?;
+    Some((string, rest.strip_prefix("\",")?))
 }
 
-/// The same, or null.
-#[inline]
-fn plain_ref_end(bytes: &[u8], at: usize, before: u8) -> Option<usize> {
-    let null = bytes.get(at) == Some(&before) && bytes.get(at + 1..at + 5) == Some(b"null");
-    if null { Some(at + 5) } else { plain_end(bytes, at, before) }
+/// The same of a ref, which may be null.
+#[inline(always)]
+fn plain_ref(text: &str) -> Option<(Ref<'_>, &str)> {
+    if let Some(rest) = text.strip_prefix("null,") {
+        return Some((Ref::Null, rest));
+    }
+    let (literal, rest) = text.split_at_checked(json::next_special(text.as_bytes(), 1) + 1)?;
+    let is_string = literal.starts_with('"') && literal.ends_with('"');
+    Some((is_string.then_some(Ref::Json(literal))?, rest.strip_prefix(',')?))
 }
 
 /// The first five elements; there may be more, which are ignored.

@@ -105,6 +105,20 @@ fn what_is_not_http_is_refused_at_once() {
     assert!(session.is_finished() && session.poll_timeout().is_none());
 }
 
+/// Found by the fuzzer.
+#[test]
+fn a_byte_in_a_body_that_tls_begins_with_is_no_tls() {
+    let request = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\x16:";
+    for piece in [1, 2, request.len()] {
+        let mut session = new();
+        let said = request.chunks(piece).flat_map(|piece| {
+            session.handle_bytes(at(0), piece);
+            events(&mut session)
+        });
+        assert_eq!(said.collect::<Vec<_>>(), ["Violation(BadRequest(400))"], "{piece} bytes at a time");
+    }
+}
+
 #[test]
 fn a_request_too_large_is_answered_although_bytes_follow() {
     let mut session = new();
