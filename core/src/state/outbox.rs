@@ -108,6 +108,10 @@ impl Outbox {
         self.queue.push_back(Entry::Many(start..self.targets.len(), audience, frame));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     pub(crate) fn open(&mut self, conn: ConnId, admitted: Admitted) {
         self.queue.push_back(Entry::Open(conn, admitted));
     }
@@ -125,13 +129,7 @@ impl Outbox {
     }
 
     /// The next output, and to what audience it goes if it is a delivery.
-    #[inline]
     pub(crate) fn poll(&mut self) -> Option<(Output<'_>, Audience)> {
-        // Asked far more often than there is one.
-        if self.queue.is_empty() { None } else { self.take_next() }
-    }
-
-    fn take_next(&mut self) -> Option<(Output<'_>, Audience)> {
         if self.lent {
             self.queue.pop_front();
         }
