@@ -37,13 +37,18 @@ impl Scan {
         max_headers: usize,
     ) -> Result<Option<(usize, usize)>, u16> {
         loop {
-            let behind_cr = self.at > 0 && input[self.at - 1] == b'\r';
+            let mut behind_cr = self.at > 0 && input[self.at - 1] == b'\r';
             if !behind_cr && self.at > self.start {
                 let limit = self.start.saturating_add(max_len).min(input.len());
                 self.at += text_len(&input[self.at..limit]);
                 if self.at - self.start >= max_len {
                     return Err(431);
                 }
+            }
+            // Both ends of a line at once, if the bound does not lie between them.
+            if !behind_cr && input.get(self.at) == Some(&b'\r') && self.at + 1 - self.start < max_len {
+                self.at += 1;
+                behind_cr = true;
             }
             let Some(&byte) = input.get(self.at) else { return Ok(None) };
             match byte {
@@ -129,9 +134,9 @@ impl Parts {
 
     /// The request that the head and the body are.
     pub(super) fn request<'a>(&self, head: &'a [u8], body: &'a [u8]) -> Request<'a> {
-        let text = |bytes| std::str::from_utf8(bytes).expect("methods and targets are of visible characters");
-        let (method, target) = (text(self.method(head)), text(&head[self.method_end + 1..self.target_end]));
-        Request::from_parts((method, target), self.headers(head).collect(), body, self.http10)
+        let line = std::str::from_utf8(&head[..self.target_end]).expect("methods and targets are visible characters");
+        let method_and_target = (&line[..self.method_end], &line[self.method_end + 1..]);
+        Request::from_parts(method_and_target, self.headers(head).collect(), body, self.http10)
     }
 }
 

@@ -237,6 +237,7 @@ fn is_host(text: &[u8]) -> bool {
 }
 
 /// RFC 3986 §3.2.2: what the name of a host is made of; percent escapes are not looked into.
+#[inline]
 const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(

@@ -1,5 +1,6 @@
 //! A request, borrowed from the bytes it came in or from a host with an HTTP of its own.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::Response;
@@ -72,6 +73,23 @@ impl<'a> Request<'a> {
     /// The parameters of the query, decoded; what is not UTF-8 is replaced by U+FFFD.
     pub fn query_params(&self) -> form_urlencoded::Parse<'a> {
         form_urlencoded::parse(self.query().as_bytes())
+    }
+
+    /// The same; most have nothing to decode in them and are taken as they stand, at half the cost.
+    pub(crate) fn query_pairs(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
+        let mut rest = self.query;
+        let pairs = std::iter::from_fn(move || {
+            let pair;
+            (pair, rest) = cut(rest, b'&').or((!rest.is_empty()).then_some((rest, "")))?;
+            Some(pair)
+        });
+        pairs.filter(|pair| !pair.is_empty()).map(|pair| {
+            if pair.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+                return form_urlencoded::parse(pair.as_bytes()).next().unwrap_or_default();
+            }
+            let (name, value) = cut(pair, b'=').unwrap_or((pair, ""));
+            (name.into(), value.into())
+        })
     }
 
     /// The first header of that name, whatever its case. A value that is not UTF-8 shows as U+FFFD, so that a header
@@ -212,9 +230,15 @@ impl std::error::Error for UpgradeError {}
 /// Path and query of a target.
 fn split_target(target: &str) -> (&str, &str) {
     let target = origin_form(target);
-    let end = target.bytes().position(|byte| byte == b'?');
-    let (path, query) = end.map_or((target, ""), |end| (&target[..end], &target[end + 1..]));
+    let (path, query) = cut(target, b'?').unwrap_or((target, ""));
     (if path.is_empty() { "/" } else { path }, query)
+}
+
+/// What stands before and behind the first of an ASCII character. In a text as short as these the search by bytes is the
+/// cheaper one.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == at)?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 /// The target from its path on. An absolute one begins with scheme and host (RFC 9112 §3.2.2).

@@ -175,12 +175,16 @@ pub(crate) fn switching_protocols(accept: &str, protocol: Option<&str>, extensio
     if protocol.is_some_and(|protocol| !is_token(protocol.as_bytes())) {
         return None;
     }
-    let extra = [("\r\nSec-WebSocket-Protocol: ", protocol), ("\r\nSec-WebSocket-Extensions: ", extension)];
-    let extra = extra.iter().filter_map(|(name, value)| value.map(|value| [name, value])).flatten();
-    let parts = [SWITCHING, accept].into_iter().chain(extra).chain(["\r\n\r\n"]);
-    // In one piece of just this size: it is kept as it is until it has left.
-    let mut out = Vec::with_capacity(parts.clone().map(str::len).sum());
-    parts.for_each(|part| out.extend_from_slice(part.as_bytes()));
+    // With neither of the two it is in one piece of just this size, and kept so until it has left.
+    let mut out = Vec::with_capacity(SWITCHING.len() + accept.len() + 4);
+    out.extend_from_slice(SWITCHING.as_bytes());
+    out.extend_from_slice(accept.as_bytes());
+    for (name, value) in [("Protocol", protocol), ("Extensions", extension)] {
+        if let Some(value) = value {
+            let _ = write!(out, "\r\nSec-WebSocket-{name}: {value}");
+        }
+    }
+    out.extend_from_slice(b"\r\n\r\n");
     Some(out)
 }
 
