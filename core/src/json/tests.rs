@@ -103,6 +103,24 @@ fn special_bytes_are_found_wherever_they_are() {
 }
 
 #[test]
+fn what_is_to_be_escaped_is_seen_wherever_it_is() {
+    for len in 0..40 {
+        let plain = "z".repeat(len);
+        assert!(is_plain(plain.as_bytes()));
+        for at in 0..len {
+            for special in ["\0", "\u{1f}", "\"", "\\"] {
+                let text = format!("{}{special}{}", &plain[..at], &plain[at + 1..]);
+                assert!(!is_plain(text.as_bytes()), "{special:?} at {at} of {len}");
+            }
+            for other in [" ", "!", "#", "[", "]", "\u{7f}"] {
+                let text = format!("{}{other}{}", &plain[..at], &plain[at + 1..]);
+                assert!(is_plain(text.as_bytes()), "{other:?} at {at} of {len}");
+            }
+        }
+    }
+}
+
+#[test]
 fn special_bytes_are_found_in_long_texts() {
     for len in [15, 16, 17, 23, 24, 25, 32, 39, 40, 41, 87, 88, 89, 152, 153, 200] {
         for at in 0..=len {

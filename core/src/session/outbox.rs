@@ -140,7 +140,8 @@ impl Outbox {
             // All of it, which is the rule.
             (self.bytes, self.sent, self.committed) = (0, 0, 0);
             (self.pongs, self.newest_pong) = (0, 0);
-            self.chunks.clear();
+            // Mostly it is one: that is less work than to clear.
+            while self.chunks.pop_front().is_some() {}
             return self.shrink();
         }
         let mut left = n;
