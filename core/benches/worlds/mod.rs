@@ -1,7 +1,6 @@
 //! Hubs and endpoints of a given size, for benches of how cost grows.
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
-use std::io::IoSlice;
 use std::time::Duration;
 
 use chanson_core::error::CloseReason;
@@ -191,17 +190,12 @@ impl Sockets {
     pub(crate) fn write_all(&mut self) -> usize {
         let mut written = 0;
         while let Some(conn) = self.endpoint.poll_writable() {
-            loop {
-                let mut slices = [IoSlice::new(&[]); 8];
-                let count = self.endpoint.pending(conn, &mut slices);
-                let more = count == slices.len();
-                let sent: usize = std::hint::black_box(&slices[..count]).iter().map(|slice| slice.len()).sum();
-                self.endpoint.advance(self.now, conn, sent);
-                written += sent;
-                if !more {
-                    break;
-                }
-            }
+            let sent = self.endpoint.transmit(self.now, conn, |slices| {
+                let len = std::hint::black_box(slices).iter().map(|slice| slice.len()).sum();
+                written += len;
+                Ok(len)
+            });
+            sent.expect("it takes all");
         }
         written
     }
