@@ -77,7 +77,7 @@ impl<'a, S> Connect<'a, S> {
 
     /// The peer's address, where the host told it.
     pub fn peer(&self) -> Option<SocketAddr> {
-        self.state.conns.get(self.conn)?.details.as_ref()?.peer
+        self.state.conns.get(self.conn)?.peer
     }
 
     /// The connection.

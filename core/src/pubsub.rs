@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use slab::Slab;
+use smallvec::SmallVec;
 
 use crate::id::ConnId;
 use crate::limits::Capacity;
@@ -115,10 +116,11 @@ struct Topic {
     lists: [List; 3],
 }
 
+/// Of which most topics have few: these are kept in place.
 #[derive(Debug, Default)]
 struct List {
-    conns: Vec<ConnId>,
-    members: Vec<u32>,
+    conns: SmallVec<[ConnId; 2]>,
+    members: SmallVec<[u32; 2]>,
     audience: Audience,
 }
 
@@ -208,11 +210,10 @@ impl Topics {
     /// The member that `conn` is in `topic`.
     pub(crate) fn find(&self, conn: ConnId, topic: &str, form: Form) -> Option<u32> {
         // Most are in a topic or two: the newest one is held against the name, which costs less than two tables.
-        if let Some(newest) = self.any_of(conn) {
-            let member = self.member(newest);
-            if member.form.kind() == form.kind() && *self.topics[member.topic as usize].name == *topic {
-                return Some(newest);
-            }
+        let newest = self.any_of(conn)?;
+        let member = self.member(newest);
+        if member.form.kind() == form.kind() && *self.topics[member.topic as usize].name == *topic {
+            return Some(newest);
         }
         let topic = self.named(form.space(), topic)?;
         self.index_of(form).get(&key(conn, topic)).copied()

@@ -263,7 +263,7 @@ impl<'a, S> Socket<'a, S> {
 
     /// The peer's address, where the host told it.
     pub fn peer(&self) -> Option<SocketAddr> {
-        self.state.conns.get(self.at.conn)?.details.as_ref()?.peer
+        self.state.conns.get(self.at.conn)?.peer
     }
 
     /// The application's id of the connection, as `on_connect` set it.

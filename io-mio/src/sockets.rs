@@ -11,7 +11,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Registry, Token};
 
-use crate::sys::{self, SHORT_READ_EMPTIES};
+use crate::sys::{self, CLOSING_DEREGISTERS, SHORT_READ_EMPTIES};
 
 /// What a socket is known by: a small number that no two living ones share, and a generation.
 pub(crate) trait Id: Copy + PartialEq {
@@ -89,7 +89,9 @@ impl<I: Id> Sockets<I> {
         }
         if let Some(mut socket) = self.slots[id.index()].take() {
             // It is closed here, whatever the answer.
-            drop(registry.deregister(&mut socket.stream));
+            if !CLOSING_DEREGISTERS {
+                drop(registry.deregister(&mut socket.stream));
+            }
             self.count -= 1;
         }
     }

@@ -21,6 +21,10 @@ pub(crate) const SHORT_READ_EMPTIES: bool = cfg!(any(
     target_os = "dragonfly",
 ));
 
+/// Whether nothing more is heard of a socket that was closed, so that the system need not be told before. So it is with
+/// epoll, for sockets that have one descriptor (epoll(7)).
+pub(crate) const CLOSING_DEREGISTERS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// A listener with a backlog of its own, which `std` and mio have no word for.
 pub(crate) fn listen(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;

@@ -29,6 +29,8 @@ pub(crate) const CEILINGS: &[(&str, Ceiling)] = &[
     ("an event with a payload of 64 bytes, bytes to bytes", Each(EVENT_BIGGER, 5700.0)),
     ("a heartbeat and its reply, bytes to bytes", Each(HEARTBEAT_BYTES, 4050.0)),
     ("a heartbeat and its reply are flat", Growth(HEARTBEAT_BYTES, 1.1)),
+    ("a connection that joins, leaves and closes, bytes to bytes", Each(VISIT, 28_000.0)),
+    ("a connection that joins, leaves and closes is flat", Growth(VISIT, 1.1)),
     ("the timer of a connection that talks", Growth(CHECK, 2.0)),
     ("the timer of a silent connection", Growth(EXPIRE, 1.4)),
     ("a join is flat in subscribers", Growth(JOIN_ONE, 1.1)),
@@ -52,6 +54,7 @@ const EVENT: &str = "endpoint: event of 64 bytes to its handler and the reply, N
 const EVENT_IN: &str = "endpoint: the same, but the reply waits in its queue";
 const EVENT_BIGGER: &str = "endpoint: the same with a payload of 64 bytes";
 const HEARTBEAT_BYTES: &str = "endpoint: heartbeat, N connections";
+const VISIT: &str = "endpoint: upgrade, join, leave and close, N connections";
 const CHECK: &str = "hub: timer of a connection that has talked, N connections";
 const EXPIRE: &str = "hub: timer of a connection that was silent, N connections";
 const JOIN_ONE: &str = "hub: join of a topic with N subscribers";
@@ -148,6 +151,10 @@ fn bytes() {
         let conn = sockets.conns[size / 2];
         count(EVENT_IN, size, 100, || again(100, || sockets.take(conn, &event)));
         sockets.write_all();
+        let topic = "room:visited";
+        let frames = ["phx_join", "phx_leave"].map(|event| frame(&message(topic, event, "{}")));
+        sockets.visit(&frames);
+        count(VISIT, size, 10, || again(10, || sockets.visit(&frames)));
         for (series, bytes) in [(EVENT, &event), (EVENT_BIGGER, &bigger), (HEARTBEAT_BYTES, &heartbeat)] {
             sockets.turn(conn, bytes);
             count(series, size, 100, || again(100, || sockets.turn(conn, bytes)));

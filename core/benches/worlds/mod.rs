@@ -157,6 +157,17 @@ impl Sockets {
         conn
     }
 
+    /// Somebody comes, says all this, closes and is gone.
+    pub(crate) fn visit(&mut self, frames: &[Vec<u8>]) {
+        let conn = self.connect();
+        for frame in frames {
+            self.turn(conn, frame);
+        }
+        self.turn(conn, CLOSE);
+        assert!(self.endpoint.is_finished(conn));
+        self.endpoint.handle_close(self.now, &mut (), conn);
+    }
+
     /// Bytes come, and what comes of them leaves; how many bytes.
     pub(crate) fn turn(&mut self, conn: ConnId, bytes: &[u8]) -> usize {
         self.take(conn, bytes);
@@ -207,6 +218,9 @@ pub(crate) fn join_as(n: usize) -> String {
 }
 
 pub(crate) const HEARTBEAT: &str = r#"[null,"99","phoenix","heartbeat",{}]"#;
+
+/// A client's close frame: 1000, masked with zeros.
+const CLOSE: &[u8] = &[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];
 
 /// The text as a client sends it.
 pub(crate) fn frame(text: &str) -> Vec<u8> {

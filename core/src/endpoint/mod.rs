@@ -362,7 +362,14 @@ impl<S> Endpoint<S> {
 
     /// The hub's outputs go to the sessions, but for a run of broadcasts at their end, which may go on. `current` is the
     /// connection whose bytes are being read.
+    #[inline]
     fn drain(&mut self, current: Option<ConnId>) {
+        if self.hub.has_output() {
+            self.take_outputs(current);
+        }
+    }
+
+    fn take_outputs(&mut self, current: Option<ConnId>) {
         let (hub, sessions, run) = (&mut self.hub, &mut self.sessions, &mut self.run);
         while let Some((output, audience)) = hub.poll_delivery() {
             if let Output::Deliver { to, frame } = output {
@@ -409,13 +416,13 @@ impl<S> fmt::Debug for Endpoint<S> {
 
 /// What the hub answers to a request; `None`: later.
 fn answer<S>(hub: &mut Hub<S>, now: Instant, app: &mut S, conn: ConnId, request: &Request<'_>) -> Option<Answer> {
-    if !hub.serves(request) {
+    let Some(found) = hub.served(request) else {
         return hub.handle_request(now, app, conn, request).map(Answer::Respond);
-    }
+    };
     if let Err(error) = request.websocket() {
         return Some(Answer::Respond(error.response()));
     }
-    match hub.handle_open(now, app, conn, request) {
+    match hub.open_at(now, app, conn, request, Some(found)) {
         Admission::Open(admitted) => Some(Answer::Upgrade(admitted)),
         Admission::Refused(response) => Some(Answer::Respond(response)),
         Admission::Pending => None,

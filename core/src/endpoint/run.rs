@@ -49,9 +49,15 @@ impl Run {
     }
 
     /// Sends what waits.
+    #[inline]
     pub(super) fn flush(&mut self, sessions: &mut Sessions) {
+        if !self.frames.is_empty() {
+            self.send(sessions);
+        }
+    }
+
+    fn send(&mut self, sessions: &mut Sessions) {
         match &*self.frames {
-            [] => return,
             [frame] => self.others().for_each(|conn| sessions.queue(conn, frame)),
             frames => {
                 let all = Frame::concat(frames, &mut self.scratch);

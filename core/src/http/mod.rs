@@ -7,6 +7,8 @@
 mod body;
 mod client;
 mod extensions;
+mod head;
+mod known;
 mod parse;
 mod request;
 mod request_buf;
@@ -28,11 +30,30 @@ pub(crate) use response::{CONTINUE, Persistence, reason, switching_protocols};
 
 /// Whether the byte may stand in a token: a method, a header's name, a subprotocol (RFC 9110 §5.6.2).
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+    TOKEN_BYTES[byte as usize]
 }
 
 /// Whether the text is a token (RFC 9110 §5.6.2): not empty and of token bytes only.
 pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().copied().all(is_token_byte)
 }
+
+/// Without the white space around an element or a value (RFC 9110 §5.6.3).
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+/// Looked up, each byte costs half of what comparing it with all ranges does.
+static TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+        byte += 1;
+    }
+    table
+};

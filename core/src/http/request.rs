@@ -1,15 +1,20 @@
 //! A request, borrowed from the bytes it came in or from a host with an HTTP of its own.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::Response;
+use super::known::Known;
 
 /// A whole request, borrowed.
 #[derive(Clone)]
 pub struct Request<'a> {
     method: &'a str,
     target: &'a str,
-    headers: Vec<(&'a str, &'a [u8])>,
+    path: &'a str,
+    query: &'a str,
+    /// The names are text.
+    headers: Vec<(&'a [u8], &'a [u8])>,
     body: &'a [u8],
     http10: bool,
     /// Whether its head is that of an upgrade, if that has been looked at already.
@@ -19,18 +24,19 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A request that a host's own HTTP has read: HTTP/1.1, names and values as they came, without white space around.
     pub fn new(method: &'a str, target: &'a str, headers: &[(&'a str, &'a str)], body: &'a [u8]) -> Self {
-        let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-        Self { method, target, headers, body, http10: false, upgrade: None }
+        let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        Self::from_parts((method, target), headers, body, false)
     }
 
     /// A request whose parts [`super::Reader`] has checked.
     pub(super) fn from_parts(
         (method, target): (&'a str, &'a str),
-        headers: Vec<(&'a str, &'a [u8])>,
+        headers: Vec<(&'a [u8], &'a [u8])>,
         body: &'a [u8],
         http10: bool,
     ) -> Self {
-        Self { method, target, headers, body, http10, upgrade: None }
+        let (path, query) = split_target(target);
+        Self { method, target, path, query, headers, body, http10, upgrade: None }
     }
 
     /// The same with what [`websocket`](Self::websocket) would say without a body.
@@ -56,19 +62,34 @@ impl<'a> Request<'a> {
     /// The path: raw, percent escapes and all, without the query; of an absolute target (RFC 9112 §3.2.2) without scheme
     /// and host.
     pub fn path(&self) -> &'a str {
-        let path = self.origin_form();
-        let path = path.split_once('?').map_or(path, |(path, _)| path);
-        if path.is_empty() { "/" } else { path }
+        self.path
     }
 
     /// What stands behind the first `?`, raw; empty if nothing does.
     pub fn query(&self) -> &'a str {
-        self.origin_form().split_once('?').map_or("", |(_, query)| query)
+        self.query
     }
 
     /// The parameters of the query, decoded; what is not UTF-8 is replaced by U+FFFD.
     pub fn query_params(&self) -> form_urlencoded::Parse<'a> {
         form_urlencoded::parse(self.query().as_bytes())
+    }
+
+    /// The same; most have nothing to decode in them and are taken as they stand, at half the cost.
+    pub(crate) fn query_pairs(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
+        let mut rest = self.query;
+        let pairs = std::iter::from_fn(move || {
+            let pair;
+            (pair, rest) = cut(rest, b'&').or((!rest.is_empty()).then_some((rest, "")))?;
+            Some(pair)
+        });
+        pairs.filter(|pair| !pair.is_empty()).map(|pair| {
+            if pair.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+                return form_urlencoded::parse(pair.as_bytes()).next().unwrap_or_default();
+            }
+            let (name, value) = cut(pair, b'=').unwrap_or((pair, ""));
+            (name.into(), value.into())
+        })
     }
 
     /// The first header of that name, whatever its case. A value that is not UTF-8 shows as U+FFFD, so that a header
@@ -79,7 +100,7 @@ impl<'a> Request<'a> {
 
     /// All headers, names as they came.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-        self.headers.iter().copied()
+        self.headers.iter().map(|&(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
     }
 
     /// The body; empty if there is none.
@@ -106,33 +127,10 @@ impl<'a> Request<'a> {
     pub fn websocket(&self) -> Result<(), UpgradeError> {
         match self.upgrade {
             Some(judged) if self.body.is_empty() => judged,
-            _ => self.websocket_key().map(drop),
-        }
-    }
-
-    /// The key of a valid upgrade, from which the accept key is derived.
-    pub(crate) fn websocket_key(&self) -> Result<&'a str, UpgradeError> {
-        if self.method != "GET" {
-            return Err(UpgradeError::Method);
-        }
-        let has = |name, token| self.tokens(name).any(|found| found.eq_ignore_ascii_case(token));
-        // Readers differ in which of two counts, and in whether a body comes before the frames: no client sends either.
-        if self.all("upgrade").nth(1).is_some() || !self.body.is_empty() || self.header("transfer-encoding").is_some() {
-            return Err(UpgradeError::NotAnUpgrade);
-        }
-        if self.http10 || !has("connection", "upgrade") || !has("upgrade", "websocket") {
-            return Err(UpgradeError::NotAnUpgrade);
-        }
-        let mut versions = self.all("sec-websocket-version");
-        match (versions.next(), versions.next()) {
-            (Some("13"), None) => {}
-            (None, _) => return Err(UpgradeError::NotAnUpgrade),
-            _ => return Err(UpgradeError::Version),
-        }
-        let mut keys = self.all("sec-websocket-key");
-        match (keys.next(), keys.next()) {
-            (Some(key), None) if is_key(key) => Ok(key),
-            _ => Err(UpgradeError::Key),
+            _ => {
+                let known = Known::of(self.headers.iter().copied());
+                known.websocket_key(self.method.as_bytes(), self.http10, self.body).map(drop)
+            }
         }
     }
 
@@ -146,17 +144,8 @@ impl<'a> Request<'a> {
 
     /// All values of the headers of that name.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        let named = self.headers.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
+        let named = self.headers.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
         named.map(|(_, value)| std::str::from_utf8(value).unwrap_or("\u{fffd}"))
-    }
-
-    /// The target from its path on. An absolute one begins with scheme and host (RFC 9112 §3.2.2).
-    fn origin_form(&self) -> &'a str {
-        if self.target.starts_with('/') {
-            return self.target;
-        }
-        let Some((_, rest)) = self.target.split_once("://") else { return self.target };
-        rest.find(['/', '?']).map_or("/", |start| &rest[start..])
     }
 }
 
@@ -238,8 +227,25 @@ impl fmt::Display for UpgradeError {
 
 impl std::error::Error for UpgradeError {}
 
-/// Whether the text is 16 bytes in base64. The bits that are left over may be anything: clients differ.
-fn is_key(key: &str) -> bool {
-    let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
-    key.len() == 24 && key.ends_with("==") && key.bytes().take(22).all(alphabet)
+/// Path and query of a target.
+fn split_target(target: &str) -> (&str, &str) {
+    let target = origin_form(target);
+    let (path, query) = cut(target, b'?').unwrap_or((target, ""));
+    (if path.is_empty() { "/" } else { path }, query)
+}
+
+/// What stands before and behind the first of an ASCII character. In a text as short as these the search by bytes is the
+/// cheaper one.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == at)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// The target from its path on. An absolute one begins with scheme and host (RFC 9112 §3.2.2).
+fn origin_form(target: &str) -> &str {
+    if target.starts_with('/') {
+        return target;
+    }
+    let Some((_, rest)) = target.split_once("://") else { return target };
+    rest.find(['/', '?']).map_or("/", |start| &rest[start..])
 }

@@ -40,7 +40,7 @@ impl RequestBuf {
         });
         let mut next = || parts.next().unwrap_or_default();
         let (method, target) = (text(next()), text(next()));
-        let headers = (0..(self.ends.len() - 3) / 2).map(|_| (text(next()), next())).collect();
+        let headers = (0..(self.ends.len() - 3) / 2).map(|_| (next(), next())).collect();
         Request::from_parts((method, target), headers, next(), self.http10)
     }
 }

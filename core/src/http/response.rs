@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::Write as _;
 
-use super::{is_token, is_token_byte};
+use super::is_token;
 
 /// A response: status, headers, body. What concerns the connection (`Content-Length`, `Connection`) is added when it is
 /// encoded; there is no `Date`, because the core has no clock.
@@ -167,21 +167,24 @@ pub(crate) enum Persistence {
 /// The interim answer to `Expect: 100-continue` (RFC 9110 §10.1.1).
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: ";
+
 /// The answer to an upgrade (RFC 6455 §4.2.2), or nothing if `protocol` is no token.
 pub(crate) fn switching_protocols(accept: &str, protocol: Option<&str>, extension: Option<&str>) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(192);
-    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
-    let _ = write!(out, "Sec-WebSocket-Accept: {accept}\r\n");
-    if let Some(protocol) = protocol {
-        if protocol.is_empty() || !protocol.bytes().all(is_token_byte) {
-            return None;
+    if protocol.is_some_and(|protocol| !is_token(protocol.as_bytes())) {
+        return None;
+    }
+    // With neither of the two it is in one piece of just this size, and kept so until it has left.
+    let mut out = Vec::with_capacity(SWITCHING.len() + accept.len() + 4);
+    out.extend_from_slice(SWITCHING.as_bytes());
+    out.extend_from_slice(accept.as_bytes());
+    for (name, value) in [("Protocol", protocol), ("Extensions", extension)] {
+        if let Some(value) = value {
+            let _ = write!(out, "\r\nSec-WebSocket-{name}: {value}");
         }
-        let _ = write!(out, "Sec-WebSocket-Protocol: {protocol}\r\n");
     }
-    if let Some(extension) = extension {
-        let _ = write!(out, "Sec-WebSocket-Extensions: {extension}\r\n");
-    }
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(b"\r\n\r\n");
     Some(out)
 }
 

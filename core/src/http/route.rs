@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::percent_decode;
 
 /// A pattern for paths: `/socket`, `/socket/:room`.
 ///
@@ -75,20 +75,21 @@ impl Route {
     }
 
     fn try_match(&self, path: &str, params: &mut Vec<(String, String)>) -> Option<()> {
-        let mut given = path.strip_prefix('/')?.split('/').filter(|segment| !segment.is_empty());
+        let path = path.strip_prefix('/')?.as_bytes();
+        let mut given = path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
         for segment in &self.segments {
             let given = given.next()?;
             match segment {
-                Segment::Literal(literal) => (**literal == *given).then_some(())?,
+                Segment::Literal(literal) => (literal.as_bytes() == given).then_some(())?,
                 Segment::Param(name) => {
-                    let value = percent_decode_str(given).decode_utf8().ok()?;
+                    let value = percent_decode(given).decode_utf8().ok()?;
                     params.push((name.to_string(), value.into_owned()));
                 }
             }
         }
         match (given.next(), given.next()) {
             (None, _) => Some(()),
-            (Some("websocket"), None) if self.websocket => Some(()),
+            (Some(b"websocket"), None) if self.websocket => Some(()),
             _ => None,
         }
     }

@@ -338,3 +338,15 @@ proptest::proptest! {
         let _ = status(&[&chunked[..], lines.as_bytes()].concat());
     }
 }
+
+#[test]
+fn pairs_of_a_query_are_what_they_are_to_the_url_standard() {
+    for query in
+        ["", "a", "a=b", "a=b&c=d", "&&a=b&&c&", "=", "=b", "a==b=", "%61=%2B+x&y=z", "a=%ff&b=\u{e9}", "a&=b%"]
+    {
+        let target = format!("/?{query}");
+        let request = Request::new("GET", &target, &[], b"");
+        let pairs: Vec<_> = request.query_pairs().collect();
+        assert_eq!(pairs, request.query_params().collect::<Vec<_>>(), "{query}");
+    }
+}

@@ -14,7 +14,7 @@ use crate::id::{ConnId, Ticket};
 use crate::log::Level;
 use crate::payload::ToPayload;
 use crate::raw::Raw;
-use crate::state::conns::{Details, Phase, set};
+use crate::state::conns::{Phase, set};
 use crate::state::outbox::Admitted;
 use crate::state::stats::Stats;
 use crate::state::tickets::Promise;
@@ -32,6 +32,12 @@ pub enum Admission {
     Pending,
     /// No: answer the request with this.
     Refused(Response),
+}
+
+/// Which mount answers to a path, and what the path says to it.
+pub(crate) struct Found {
+    mount: usize,
+    params: Vec<(String, String)>,
 }
 
 impl<S> Hub<S> {
@@ -52,15 +58,40 @@ impl<S> Hub<S> {
 
     /// Whether a mount answers to the path of this request.
     pub fn serves(&self, request: &Request<'_>) -> bool {
-        let found = self.mounts.iter().find(|served| served.route.matches(request.path(), &mut Vec::new()));
-        found.is_some_and(|served| !served.mount.websocket_only || request.header("upgrade").is_some())
+        self.served(request).is_some()
+    }
+
+    /// The mount that answers to it, to be handed to [`open_at`](Self::open_at): routes are matched once.
+    pub(crate) fn served(&self, request: &Request<'_>) -> Option<Found> {
+        let found = self.find_mount(request)?;
+        let upgrades = !self.mounts[found.mount].mount.websocket_only || request.header("upgrade").is_some();
+        upgrades.then_some(found)
+    }
+
+    fn find_mount(&self, request: &Request<'_>) -> Option<Found> {
+        let mut params = Vec::new();
+        let mount = self.mounts.iter().position(|served| served.route.matches(request.path(), &mut params))?;
+        Some(Found { mount, params })
     }
 
     /// A connection wants to open: routes it to a mount and asks whether it may. The request's upgrade headers are the
     /// host's business, or the session's.
     pub fn handle_open(&mut self, now: Instant, app: &mut S, conn: ConnId, request: &Request<'_>) -> Admission {
+        let found = self.find_mount(request);
+        self.open_at(now, app, conn, request, found)
+    }
+
+    /// The same at the mount that was found already.
+    pub(crate) fn open_at(
+        &mut self,
+        now: Instant,
+        app: &mut S,
+        conn: ConnId,
+        request: &Request<'_>,
+        found: Option<Found>,
+    ) -> Admission {
         self.state.tick(now);
-        let admission = self.admit(app, conn, request);
+        let admission = self.admit(app, conn, request, found);
         match &admission {
             Admission::Open(_) => self.opened(app, conn),
             Admission::Refused(response) => {
@@ -199,27 +230,28 @@ impl<S> Hub<S> {
         }
     }
 
-    fn admit(&mut self, app: &mut S, conn: ConnId, request: &Request<'_>) -> Admission {
+    fn admit(&mut self, app: &mut S, conn: ConnId, request: &Request<'_>, found: Option<Found>) -> Admission {
         let is_new = self.state.conns.get(conn).is_some_and(|entry| entry.phase == Phase::Connected);
         if self.stopping || !is_new || !self.may_ask(conn) {
             return Admission::Refused(Response::text(503, "not available"));
         }
-        let mut params = Vec::new();
-        let found = self.mounts.iter().position(|served| served.route.matches(request.path(), &mut params));
-        let Some(index) = found else { return Admission::Refused(Response::text(404, "not found")) };
-        let mount = &self.mounts[index].mount;
+        let Some(found) = found else { return Admission::Refused(Response::text(404, "not found")) };
+        let mount = &self.mounts[found.mount].mount;
         let offers_token = request.protocols().any(|offered| offered == PROTOCOL);
         let forbidden = || Admission::Refused(forbidden(offers_token));
         if !mount.origin.allows_request(request) {
             return forbidden();
         }
-        let Some(vsn) = vsn(mount, request) else { return forbidden() };
+        let (vsn, params) = query(mount, request, found.params);
+        let Some(vsn) = vsn else { return forbidden() };
         if mount.deflate.is_some() && request.offered_extensions().is_some_and(|list| extensions(&list).is_none()) {
             return Admission::Refused(UpgradeError::Extensions.response());
         }
         let Some(entry) = self.state.conns.get_mut(conn) else { return forbidden() };
-        (entry.mount, entry.vsn, entry.offers_token) = (index as u16, vsn, offers_token);
-        keep_params(&mut entry.details, request, params);
+        (entry.mount, entry.vsn, entry.offers_token) = (found.mount as u16, vsn, offers_token);
+        if !params.is_empty() {
+            entry.details.get_or_insert_default().params = params;
+        }
         let Some(handler) = &mount.on_connect else { return self.admit_now(conn) };
 
         let mut connect = Connect::new(&mut self.state, app, conn, request, mount.ticket_limit);
@@ -343,8 +375,7 @@ impl<S> Hub<S> {
         self.state.conns.clear_user_id(conn);
         if let Some(entry) = self.state.conns.get_mut(conn) {
             entry.phase = Phase::Connected;
-            let peer = entry.details.as_ref().and_then(|details| details.peer);
-            entry.details = Details::of(peer);
+            entry.details = None;
         }
     }
 
@@ -355,27 +386,27 @@ impl<S> Hub<S> {
     }
 }
 
-/// The last `vsn` counts, none is 1.0.0; a raw mount has none. Source: conformance `vsn_*` (phoenix 1.8.12).
-fn vsn<S>(mount: &Mount<S>, request: &Request<'_>) -> Option<Vsn> {
-    match mount.protocol {
-        Protocol::Channels(_) => {
-            let given = request.query_params().filter(|(name, _)| name == "vsn").last();
-            Vsn::from_param(given.map(|(_, vsn)| vsn).as_deref())
+/// What the query says: the version, if it is one, and the parameters. The last `vsn` counts, none is 1.0.0; a raw mount
+/// has none. Route parameters stand behind query parameters, where they count first.
+/// Source: conformance `vsn_*` (phoenix 1.8.12).
+fn query<S>(mount: &Mount<S>, request: &Request<'_>, route: Vec<(String, String)>) -> (Option<Vsn>, Params) {
+    let mut given = None;
+    let mut params = Params::new();
+    for (name, value) in request.query_pairs() {
+        match &*name {
+            "vsn" => given = Some(value),
+            _ => params.push((name.into(), value.into())),
         }
-        Protocol::Raw(_) => Some(Vsn::V1),
     }
+    params.extend(route.into_iter().map(|(name, value)| (name.into(), value.into())));
+    let vsn = match mount.protocol {
+        Protocol::Channels(_) => Vsn::from_param(given.as_deref()),
+        Protocol::Raw(_) => Some(Vsn::V1),
+    };
+    (vsn, params)
 }
 
-/// Route parameters stand behind query parameters, where they count first.
-fn keep_params(details: &mut Option<Box<Details>>, request: &Request<'_>, route: Vec<(String, String)>) {
-    let query = request.query_params().filter(|(name, _)| name != "vsn");
-    let query = query.map(|(name, value)| (name.into_owned().into(), value.into_owned().into()));
-    let params: Vec<(Box<str>, Box<str>)> =
-        query.chain(route.into_iter().map(|(name, value)| (name.into(), value.into()))).collect();
-    if !params.is_empty() {
-        details.get_or_insert_default().params = params;
-    }
-}
+type Params = Vec<(Box<str>, Box<str>)>;
 
 /// A refusal still names the subprotocol, as the reference server's does.
 fn forbidden(offers_token: bool) -> Response {
@@ -468,7 +499,7 @@ impl<S> HttpRequest<'_, S> {
 
     /// The peer's address, where the host told it.
     pub fn peer(&self) -> Option<SocketAddr> {
-        self.state.conns.get(self.conn)?.details.as_ref()?.peer
+        self.state.conns.get(self.conn)?.peer
     }
 
     /// Now, as the host counts.

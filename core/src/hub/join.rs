@@ -13,8 +13,6 @@
 
 use std::collections::VecDeque;
 
-use smallvec::SmallVec;
-
 use super::{Failed, Hub, guard, guard_outcome, quietly};
 use crate::channel::{Failure, Join as JoinRequest, Leave, Refuse, Reply};
 use crate::error::CommandError;
@@ -65,8 +63,7 @@ impl<S> Hub<S> {
         self.state.count_joins(conn, 1);
         let join_ref = RefBuf::from(message.join_ref);
         let channel = channel as u16;
-        let (pending, tickets) = (Some(Box::default()), SmallVec::new());
-        self.state.joins.insert(member, Join { channel, join_ref, pending, state: None, tickets });
+        self.state.joins.insert(member, Join::new(channel, join_ref));
 
         let Some(handler) = served.channel(channel).and_then(|channel| channel.join_handler()) else {
             self.joined(member, message.ref_, Payload::Json(Json::EMPTY)).expect("text always encodes");
@@ -83,10 +80,10 @@ impl<S> Hub<S> {
                 self.joined_or_crashed(member, message.ref_, &reply).then_some((member, said))
             }
             (Ok(Ok(Reply::Later)), Some(ticket)) => {
-                let pending = self.state.joins.get_mut(member).and_then(|join| join.pending.as_mut());
-                if let Some(pending) = pending {
-                    (pending.ref_, pending.ticket) = (RefBuf::from(message.ref_), Some(ticket));
-                    (pending.effects, pending.stop) = (said.effects, said.stop);
+                let Said { effects, stop, .. } = said;
+                let (ref_, waiting) = (RefBuf::from(message.ref_), VecDeque::new());
+                if let Some(join) = self.state.joins.get_mut(member) {
+                    join.pending = Some(Box::new(Pending { ref_, ticket: Some(ticket), effects, stop, waiting }));
                 }
                 None
             }
@@ -211,9 +208,6 @@ impl<S> Hub<S> {
     /// Subscribes and answers, in this order: whatever comes behind is delivered.
     fn joined(&mut self, member: u32, ref_: Ref<'_>, reply: Payload<'_>) -> Result<(), CommandError> {
         self.state.reply(member, ref_, "ok", reply)?;
-        if let Some(join) = self.state.joins.get_mut(member) {
-            join.pending = None;
-        }
         self.state.pubsub.subscribe(member);
         self.behave(self.state.pubsub.member(member).conn);
         Ok(())

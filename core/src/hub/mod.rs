@@ -147,6 +147,11 @@ impl<S> Hub<S> {
     }
 
     /// The same, and to what audience it goes if it is a delivery.
+    /// Whether there is a next output.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.state.outbox.is_empty()
+    }
+
     pub(crate) fn poll_delivery(&mut self) -> Option<(Output<'_>, Audience)> {
         self.state.outbox.poll()
     }

@@ -221,8 +221,8 @@ impl Machine {
         if !exchange.reader.is_complete() {
             return Err(UpgradeError::NotPending);
         }
-        let key = exchange.reader.facts().key.as_ref().map_err(|error| *error)?;
-        let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+        let key = exchange.reader.facts().key?;
+        let accept = tungstenite::handshake::derive_accept_key(&key);
         let response = switching_protocols(&accept, protocol, extension).ok_or(UpgradeError::Protocol)?;
         let closing = exchange.closing;
         self.outbox.push_own(response);
@@ -270,14 +270,14 @@ impl Machine {
 
     /// A ping came.
     pub(super) fn pong(&mut self, payload: &[u8]) {
-        let mut frame = Vec::with_capacity(6 + payload.len());
+        let mut frame = Vec::new();
         ws::control(ws::Control::Pong, payload, self.mask(), &mut frame);
         self.outbox.push_pong(frame);
     }
 
     /// Asks whether the peer is there.
     pub(super) fn ping(&mut self) {
-        let mut frame = Vec::with_capacity(6);
+        let mut frame = Vec::new();
         ws::control(ws::Control::Ping, &[], self.mask(), &mut frame);
         self.outbox.push_own(frame);
     }
@@ -333,7 +333,7 @@ impl Machine {
     }
 
     fn queue_close(&mut self, code: u16, reason: &str) {
-        let mut frame = Vec::with_capacity(8 + reason.len());
+        let mut frame = Vec::new();
         ws::close(code, reason, self.mask(), &mut frame);
         self.outbox.push_own(frame);
     }

@@ -44,25 +44,18 @@ pub(crate) struct Conn {
     /// When the peer was last heard: moved by every message, looked at only when a timer fires.
     pub(crate) last_heard: Instant,
     pub(crate) bucket: Bucket,
+    pub(crate) peer: Option<SocketAddr>,
     pub(crate) details: Option<Box<Details>>,
 }
 
 /// What most connections have little of, out of the way.
 #[derive(Debug, Default)]
 pub(crate) struct Details {
-    pub(crate) peer: Option<SocketAddr>,
     pub(crate) params: Vec<(Box<str>, Box<str>)>,
     pub(crate) assigns: Vec<(Box<str>, Box<str>)>,
     id: Option<Box<str>>,
     /// Place in the list of the connections that have this id.
     id_at: usize,
-}
-
-impl Details {
-    /// Only the peer's address, where it is known.
-    pub(crate) fn of(peer: Option<SocketAddr>) -> Option<Box<Self>> {
-        peer.map(|peer| Box::new(Self { peer: Some(peer), ..Self::default() }))
-    }
 }
 
 /// Connections by id; a slot's generation moves on when it is freed.
@@ -118,7 +111,8 @@ impl Conns {
             waiting: 0,
             last_heard: now,
             bucket: Bucket::new(),
-            details: Details::of(peer),
+            peer,
+            details: None,
         });
         Some(ConnId::new(index, generation))
     }

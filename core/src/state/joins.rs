@@ -15,7 +15,7 @@ pub(crate) struct Join {
     /// Which channel of the connection's mount.
     pub(crate) channel: u16,
     pub(crate) join_ref: RefBuf,
-    /// While the join is being decided.
+    /// While the decision is put off.
     pub(crate) pending: Option<Box<Pending>>,
     /// The application's own state for this join.
     pub(crate) state: Option<Box<dyn Any + Send>>,
@@ -23,8 +23,13 @@ pub(crate) struct Join {
     pub(crate) tickets: SmallVec<[Ticket; 1]>,
 }
 
+impl Join {
+    pub(crate) fn new(channel: u16, join_ref: RefBuf) -> Self {
+        Self { channel, join_ref, pending: None, state: None, tickets: SmallVec::new() }
+    }
+}
+
 /// What waits for the decision on a join.
-#[derive(Default)]
 pub(crate) struct Pending {
     pub(crate) ref_: RefBuf,
     pub(crate) ticket: Option<Ticket>,

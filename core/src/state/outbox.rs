@@ -108,6 +108,10 @@ impl Outbox {
         self.queue.push_back(Entry::Many(start..self.targets.len(), audience, frame));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     pub(crate) fn open(&mut self, conn: ConnId, admitted: Admitted) {
         self.queue.push_back(Entry::Open(conn, admitted));
     }

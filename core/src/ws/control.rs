@@ -47,7 +47,8 @@ pub const fn is_valid_close_code(code: u16) -> bool {
 fn frame(opcode: OpCode, rsv1: bool, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
     let header = FrameHeader { opcode, rsv1, mask, ..FrameHeader::default() };
     let len = payload.len() as u64;
-    out.reserve(header.len(len) + payload.len());
+    // No more than is needed: most frames are kept as they are until they have left.
+    out.reserve_exact(header.len(len) + payload.len());
     header.format(len, out).expect("writing to a Vec does not fail");
     let start = out.len();
     out.extend_from_slice(payload);

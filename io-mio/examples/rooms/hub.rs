@@ -180,24 +180,24 @@ fn room() -> Channel<Rooms> {
 }
 
 fn join_room(socket: &mut Socket<'_, Rooms>, join: Join<'_>) -> Result<Reply, Refuse> {
-    let param = |name| field(join.payload, name);
-    if param("deny") == true {
+    let params: Value = join.payload.parse().unwrap_or_default();
+    let param = |name| params.get(name).unwrap_or(&Value::Null);
+    if *param("deny") == true {
         return Err(Refuse::reason("join rejected"));
     }
-    if param("crash") == true {
+    if *param("crash") == true {
         panic!("crash in join");
     }
     if let Some(user) = param("user").as_str() {
         socket.track(user, json!({ "user": user }))?;
     }
-    if param("push_on_join") == true {
+    if *param("push_on_join") == true {
         socket.push("welcome", json!({ "n": 1 }))?;
     }
     if let Some(millis) = param("defer").as_u64() {
         defer(socket, millis)?;
         return Ok(Reply::Later);
     }
-    let params: Value = join.payload.parse().unwrap_or_default();
     Ok(params.get("reply").map_or_else(Reply::empty, Reply::json))
 }
 
