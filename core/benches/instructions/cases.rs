@@ -31,8 +31,12 @@ pub(crate) const CEILINGS: &[(&str, Ceiling)] = &[
     ("a heartbeat and its reply are flat", Growth(HEARTBEAT_BYTES, 1.1)),
     ("a connection that joins, leaves and closes, bytes to bytes", Each(VISIT, 28_000.0)),
     ("a connection that joins, leaves and closes is flat", Growth(VISIT, 1.1)),
-    ("the timer of a connection that talks", Growth(CHECK, 2.0)),
-    ("the timer of a silent connection", Growth(EXPIRE, 1.4)),
+    ("the timer of a connection that talks", Each(CHECK, 410.0)),
+    ("the timer of a connection that talks is flat", Growth(CHECK, 1.2)),
+    ("the timers of one moment", Each(CHECK_AT_ONCE, 340.0)),
+    ("the timers of one moment are flat", Growth(CHECK_AT_ONCE, 1.15)),
+    ("the timer of a silent connection", Each(EXPIRE, 850.0)),
+    ("the timer of a silent connection is flat", Growth(EXPIRE, 1.15)),
     ("a join is flat in subscribers", Growth(JOIN_ONE, 1.1)),
     ("a leave is flat in subscribers", Growth(LEAVE_ONE, 1.1)),
     ("a disconnect is flat in subscribers", Growth(CLOSE_ONE, 1.1)),
@@ -56,6 +60,7 @@ const EVENT_BIGGER: &str = "endpoint: the same with a payload of 64 bytes";
 const HEARTBEAT_BYTES: &str = "endpoint: heartbeat, N connections";
 const VISIT: &str = "endpoint: upgrade, join, leave and close, N connections";
 const CHECK: &str = "hub: timer of a connection that has talked, N connections";
+const CHECK_AT_ONCE: &str = "hub: the same, but all at one moment";
 const EXPIRE: &str = "hub: timer of a connection that was silent, N connections";
 const JOIN_ONE: &str = "hub: join of a topic with N subscribers";
 const LEAVE_ONE: &str = "hub: leave of a topic with N subscribers";
@@ -163,20 +168,35 @@ fn bytes() {
 }
 
 /// Timers fire at moments of their own: first those of connections that have talked, then those of the same, silent now.
+/// Then all of them at one moment.
 fn timers() {
     for size in [10, 1000, 20_000] {
         let mut world = World::new(size);
         let conns: Vec<_> = (0..size).map(|_| later(&mut world, size).connect()).collect();
-        for conn in &conns {
-            later(&mut world, size).handle(*conn, HEARTBEAT);
-        }
-        world.drain();
-        // All were heard in the last half minute; the first of all timers is due in half a minute.
-        count(CHECK, size, size, || world.pass(MINUTE - HALF));
-        let count_of = |world: &World| world.hub.stats().idle_timeouts as usize;
-        assert_eq!(count_of(&world), 0);
+        let talk = |world: &mut World| {
+            conns.iter().for_each(|conn| later(world, size).handle(*conn, HEARTBEAT));
+            world.drain();
+        };
+        // All are heard in the half minute before their timers are due. Once to grow what has to grow.
+        talk(&mut world);
+        world.pass(HALF);
+        talk(&mut world);
+        count(CHECK, size, size, || world.pass(Duration::ZERO));
+        assert_eq!(world.hub.stats().idle_timeouts, 0);
         count(EXPIRE, size, size, || world.pass(MINUTE));
-        assert_eq!(count_of(&world), size);
+        assert_eq!(world.hub.stats().idle_timeouts, size as u64);
+    }
+    for size in [10, 1000, 20_000] {
+        let mut world = World::new(size);
+        let conns: Vec<_> = (0..size).map(|_| world.connect()).collect();
+        for round in 0..2 {
+            world.now = world.now + HALF;
+            conns.iter().for_each(|conn| world.handle(*conn, HEARTBEAT));
+            world.drain();
+            let mut fire = || world.pass(HALF);
+            if round == 0 { fire() } else { count(CHECK_AT_ONCE, size, size, fire) }
+        }
+        assert_eq!(world.hub.stats().connections, size);
     }
 }
 

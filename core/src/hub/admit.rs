@@ -193,13 +193,13 @@ impl<S> Hub<S> {
     /// Nobody will decide on the connect or the request of `conn` any more.
     fn answer_pending(&mut self, conn: ConnId) {
         let ticket = self.state.conns.get_mut(conn).and_then(|entry| entry.ticket.take());
-        let response = Response::text(503, "not available").close();
+        let response = || Response::text(503, "not available").close();
         match ticket.and_then(|ticket| self.state.redeem(ticket)) {
             Some(Promise::Connect { .. }) => {
                 self.state.stats.refused += 1;
-                self.state.outbox.refuse(conn, response);
+                self.state.outbox.refuse(conn, response());
             }
-            Some(Promise::Request { .. } | Promise::Later { .. }) => self.state.outbox.respond(conn, response),
+            Some(Promise::Request { .. } | Promise::Later { .. }) => self.state.outbox.respond(conn, response()),
             Some(Promise::Join { .. } | Promise::Event { .. }) | None => {}
         }
     }

@@ -30,6 +30,7 @@ enum Chunk {
     /// A message masked or compressed for this connection alone.
     Alone(Box<[u8]>),
     /// Small messages for this connection alone, in one piece.
+    #[expect(clippy::box_collection, reason = "a vector would make every chunk larger")]
     Joined(Box<Vec<u8>>),
     Pong(Box<[u8]>),
     /// An HTTP message, a ping or close frame: never dropped.
