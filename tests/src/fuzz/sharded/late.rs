@@ -10,7 +10,7 @@ use super::super::ops::{Op, Vsn, name};
 use super::super::rooms::{LONGEST, config, hub};
 use super::heard::Heard;
 use super::host::{Host, Place};
-use super::{Mode, at, check_bounds, check_queued, next, pieces, reader};
+use super::{Mode, at, check_bounds, check_queued, next, pieces, reader, times};
 
 /// Behind each thing that happens there is a byte that says what is done about mail.
 pub(super) fn play(mode: Mode, input: &mut Unstructured<'_>) {
@@ -82,15 +82,15 @@ impl World {
             }
             Op::Pass(time) => self.host.now = self.host.now + Duration::from_millis(u64::from(*time) * 8),
             Op::Broadcast(topic, _) => {
-                let before = self.host.later.stamps();
+                let first = self.host.later.stamps() + 1;
                 let Host { hub, later, .. } = &self.host;
                 for conn in &mut self.conns {
                     let known = later.names.iter().find(|(port, _)| *port == conn.port);
                     if known.is_some_and(|(_, id)| hub.hub().is_joined(*id, name(*topic))) {
-                        conn.owed.push(before + 1);
+                        conn.owed.extend((first..).take(times(op)));
                     }
                 }
-                op.act(&mut self.host.hub, self.host.now, &mut self.host.later);
+                (0..times(op)).for_each(|_| op.act(&mut self.host.hub, self.host.now, &mut self.host.later));
             }
             Op::Disconnect(_) | Op::Shutdown => {
                 self.ended = true;

@@ -69,7 +69,7 @@ fn next<'a>(input: &mut Unstructured<'a>) -> Option<Op<'a>> {
 }
 
 /// What a peer has written and what of it leaves now: nothing, if it leaves with what is written next (so that several messages
-/// come at once); a half and a half; or all of it.
+/// come at once); a half and a half; all of it; or all of it many times, for batches to be full.
 fn pieces(number: u8, held: &mut Vec<u8>, bytes: &[u8]) -> Vec<Vec<u8>> {
     held.extend_from_slice(bytes);
     match number >> 6 {
@@ -78,6 +78,11 @@ fn pieces(number: u8, held: &mut Vec<u8>, bytes: &[u8]) -> Vec<Vec<u8>> {
             let mut first = std::mem::take(held);
             let second = first.split_off(first.len() / 2);
             vec![first, second]
+        }
+        3 if !held.is_empty() => {
+            let all = std::mem::take(held);
+            let times = MAX_HELD / all.len();
+            vec![all.repeat(times.clamp(1, 100))]
         }
         _ => vec![std::mem::take(held)],
     }
@@ -117,5 +122,13 @@ fn at(number: u8, count: usize) -> Option<usize> {
     usize::from(number).checked_rem(count)
 }
 
+/// How often a broadcast is made, for batches to be full.
+const fn times(op: &Op<'_>) -> usize {
+    match op {
+        Op::Broadcast(_, len) if *len >= 128 => *len as usize / 4,
+        _ => 1,
+    }
+}
+
 /// With so many bytes a peer does not wait for more.
-const MAX_HELD: usize = 16 << 10;
+const MAX_HELD: usize = 8 << 10;

@@ -10,7 +10,7 @@ use super::super::ops::{Op, Vsn};
 use super::super::rooms::{LONGEST, Later, config, hub};
 use super::heard::Heard;
 use super::host::{Host, Place, address};
-use super::{Mode, at, check_bounds, check_queued, next, pieces, reader};
+use super::{Mode, at, check_bounds, check_queued, next, pieces, reader, times};
 
 pub(super) fn play(mode: Mode, input: &mut Unstructured<'_>) {
     let mut world = World::new(mode);
@@ -87,8 +87,10 @@ impl World {
                 self.host.now = self.now;
             }
             Op::Broadcast(..) | Op::Publish(_) | Op::Answer(_) | Op::Disconnect(_) | Op::Shutdown => {
-                op.act(&mut self.endpoint, self.now, &mut self.later);
-                op.act(&mut self.host.hub, self.now, &mut self.host.later);
+                for _ in 0..times(op) {
+                    op.act(&mut self.endpoint, self.now, &mut self.later);
+                    op.act(&mut self.host.hub, self.now, &mut self.host.later);
+                }
             }
         }
         self.host.settle();
