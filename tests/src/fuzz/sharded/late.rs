@@ -7,10 +7,10 @@ use arbitrary::Unstructured;
 use chanson_core::Capacity;
 
 use super::super::ops::{Op, Vsn, name};
-use super::super::rooms::{LONGEST, config, hub};
+use super::super::rooms::{config, hub};
 use super::heard::Heard;
 use super::host::{Host, Place};
-use super::{Mode, at, check_bounds, check_queued, next, pieces, reader, times};
+use super::{Mode, SLACK, at, check_bounds, check_queued, next, pieces, reader, times};
 
 /// Behind each thing that happens there is a byte that says what is done about mail.
 pub(super) fn play(mode: Mode, input: &mut Unstructured<'_>) {
@@ -196,7 +196,7 @@ impl World {
             self.host.settle_within(self.capacity.queued_bytes);
             self.check();
             let queued = self.host.queued();
-            assert!(queued <= self.capacity.queued_bytes + self.conns.len() * LONGEST, "{queued} bytes wait");
+            assert!(queued <= self.capacity.queued_bytes + self.conns.len() * SLACK, "{queued} bytes wait");
             (0..self.conns.len()).for_each(|number| self.read(number as u8, usize::MAX));
             (0..self.host.shards.len()).for_each(|shard| self.host.pass_time_of_shard(shard));
         }

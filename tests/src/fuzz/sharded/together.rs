@@ -7,10 +7,10 @@ use chanson_core::time::Instant;
 use chanson_core::{Capacity, ConnId, Endpoint};
 
 use super::super::ops::{Op, Vsn};
-use super::super::rooms::{LONGEST, Later, config, hub};
+use super::super::rooms::{Later, config, hub};
 use super::heard::Heard;
 use super::host::{Host, Place, address};
-use super::{Mode, at, check_bounds, check_queued, next, pieces, reader, times};
+use super::{Mode, SLACK, at, check_bounds, check_queued, next, pieces, reader, times};
 
 pub(super) fn play(mode: Mode, input: &mut Unstructured<'_>) {
     let mut world = World::new(mode);
@@ -161,7 +161,7 @@ impl World {
         self.same &= endpoint.slow_consumers == 0 && endpoint.dropped == 0 && !self.host.has_been_full();
         check_bounds(&stats, &self.capacity);
         assert_eq!((hub.connections, self.host.hub.connections()), (self.conns.len(), self.conns.len()));
-        assert!(self.host.queued() <= self.capacity.queued_bytes + self.conns.len() * LONGEST, "{hub:?}");
+        assert!(self.host.queued() <= self.capacity.queued_bytes + self.conns.len() * SLACK, "{hub:?}");
         for at in 0..self.host.shards.len() {
             let (shard, conns) = (&mut self.host.shards[at], &self.conns);
             let connections = conns.iter().filter(|conn| conn.place.0 == at).count();
