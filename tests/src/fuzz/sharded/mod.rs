@@ -130,6 +130,6 @@ const fn times(op: &Op<'_>) -> usize {
 /// With so many bytes a peer does not wait for more.
 const MAX_HELD: usize = 8 << 10;
 
-/// What may wait for a connection beyond its bound: the longest message, and the room that is kept for replies to heartbeats, of
-/// which many come at once here.
-const SLACK: usize = LONGEST + (16 << 10);
+/// What may wait for a connection beyond its bound: the longest message, the room that is kept for replies to heartbeats (16 KiB),
+/// and the answers to pipelined requests behind which no more are read (64 KiB). Many of either come at once here.
+const SLACK: usize = LONGEST + (80 << 10);
