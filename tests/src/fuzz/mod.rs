@@ -11,7 +11,10 @@ mod endpoint;
 mod http;
 mod hub;
 mod ion;
+mod ops;
+mod rooms;
 mod session;
+mod sharded;
 mod sidekick;
 mod topics;
 mod values;
@@ -26,6 +29,7 @@ pub use self::http::{http_request, http_response};
 pub use self::hub::hub;
 pub use self::ion::ion;
 pub use self::session::{session_client, session_server};
+pub use self::sharded::sharded;
 pub use self::sidekick::sidekick;
 pub use self::topics::topics;
 pub use self::values::ion_values;
@@ -56,6 +60,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ion_values", run: ion_values, memory: 64 << 10 },
     Target { name: "session_client", run: session_client, memory: 256 << 10 },
     Target { name: "session_server", run: session_server, memory: 256 << 10 },
+    Target { name: "sharded", run: sharded, memory: 4 << 20 },
     Target { name: "sidekick", run: sidekick, memory: 4 << 20 },
     Target { name: "topics", run: topics, memory: 64 << 10 },
     Target { name: "wire_binary", run: wire_binary, memory: 64 << 10 },

@@ -22,9 +22,8 @@ macro_rules! targets {
 }
 
 targets! {
-    c_api covenant_server deflate endpoint http_request http_response hub ion ion_values session_client session_server sidekick
-    topics wire_binary wire_v1 wire_v2
-    ws_client ws_server
+    c_api covenant_server deflate endpoint http_request http_response hub ion ion_values session_client session_server sharded
+    sidekick topics wire_binary wire_v1 wire_v2 ws_client ws_server
 }
 
 /// Programs, corpora and dictionaries are those of the targets.
