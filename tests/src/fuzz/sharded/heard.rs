@@ -75,9 +75,9 @@ impl Heard {
         } else {
             assert_eq!(mine, others);
             assert_eq!(self.close, other.close);
-            match self.close {
-                Some(_) => assert!(other.pongs.starts_with(&self.pongs), "{:?}, {:?}", self.pongs, other.pongs),
-                None => assert_eq!(self.pongs, other.pongs),
+            // Of many that wait only the most recent need be answered.
+            if self.close.is_none() {
+                assert_eq!(self.pongs.last(), other.pongs.last());
             }
             assert_eq!(text(&self.rest), text(&other.rest));
         }
