@@ -364,6 +364,7 @@ impl<S> Endpoint<S> {
     /// connection whose bytes are being read.
     #[inline]
     fn drain(&mut self, current: Option<ConnId>) {
+        // Mostly it is asked when nothing is there.
         if self.hub.has_output() {
             self.take_outputs(current);
         }

@@ -73,17 +73,19 @@ impl Outbox {
         }
     }
 
-    /// Puts the bytes into the last piece, if both are small and nothing of it is on its way.
+    /// Puts the bytes into the last piece, if both are small and nothing of it is on its way. O(length).
     fn join(&mut self, bytes: &[u8]) -> bool {
-        if self.chunks.is_empty() || bytes.len() > SMALL || self.is_committed(self.chunks.len() - 1) {
+        let Some(last) = self.chunks.back_mut().filter(|_| bytes.len() <= SMALL) else { return false };
+        // Counted from the first chunk's first byte, as what is on its way is.
+        let start = self.sent + self.bytes - last.bytes().len();
+        if self.sent + self.committed > start {
             return false;
         }
-        let is_sent = self.chunks.len() == 1 && self.sent > 0;
-        match self.chunks.back_mut() {
-            Some(Chunk::Joined(all)) if all.len() + bytes.len() <= JOINED => all.extend_from_slice(bytes),
-            Some(last @ Chunk::Frame(_)) if last.bytes().len() <= SMALL && !is_sent => {
-                let mut all = Vec::with_capacity(2 * (last.bytes().len() + bytes.len()));
-                all.extend_from_slice(last.bytes());
+        match last {
+            Chunk::Joined(all) if all.len() + bytes.len() <= JOINED => all.extend_from_slice(bytes),
+            Chunk::Frame(frame) if frame.bytes().len() <= SMALL => {
+                let mut all = Vec::with_capacity(2 * (frame.bytes().len() + bytes.len()));
+                all.extend_from_slice(frame.bytes());
                 all.extend_from_slice(bytes);
                 *last = Chunk::Joined(Box::new(all));
             }

@@ -129,13 +129,7 @@ impl Outbox {
     }
 
     /// The next output, and to what audience it goes if it is a delivery.
-    #[inline]
     pub(crate) fn poll(&mut self) -> Option<(Output<'_>, Audience)> {
-        // Mostly it is asked when nothing is there.
-        if self.queue.is_empty() { None } else { self.poll_next() }
-    }
-
-    fn poll_next(&mut self) -> Option<(Output<'_>, Audience)> {
         if self.lent {
             self.queue.pop_front();
         }
