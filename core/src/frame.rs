@@ -1,5 +1,6 @@
 //! One message, encoded once, to be sent to any number of connections.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -18,9 +19,13 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 #[derive(Clone)]
 pub struct Frame {
     bytes: Arc<[u8]>,
+    /// How many of the last bytes are of no meaning: a slab that is used again has room for the longest.
+    unused: u16,
     header: u8,
     text: bool,
     reserved: bool,
+    /// Whether the slab was one of [`Slabs`], which may have it still.
+    slab: bool,
 }
 
 /// A whole WebSocket message, borrowed.
@@ -49,15 +54,15 @@ impl Frame {
 
     /// The bytes for the socket of a server: an unmasked, final frame with its header.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.bytes.len() - usize::from(self.unused)]
     }
 
     /// The message inside, for hosts with a WebSocket library of their own. O(length) for text.
     pub fn message(&self) -> Message<'_> {
-        let payload = &self.bytes[usize::from(self.header)..];
-        match self.text {
-            true => Message::Text(std::str::from_utf8(payload).expect("text frames are built from str")),
-            false => Message::Binary(payload),
+        let (kind, payload) = self.payload();
+        match kind {
+            Kind::Text => Message::Text(std::str::from_utf8(payload).expect("text frames are built from str")),
+            Kind::Binary => Message::Binary(payload),
         }
     }
 
@@ -65,17 +70,21 @@ impl Frame {
     pub(crate) fn concat(frames: &[Self], scratch: &mut Vec<u8>) -> Self {
         scratch.clear();
         frames.iter().for_each(|frame| scratch.extend_from_slice(frame.bytes()));
-        Self { bytes: (&**scratch).into(), header: 0, text: false, reserved: false }
+        Self::new((&**scratch).into(), 0, Kind::Binary)
+    }
+
+    fn new(bytes: Arc<[u8]>, header: u8, kind: Kind) -> Self {
+        Self { bytes, unused: 0, header, text: kind == Kind::Text, reserved: false, slab: false }
     }
 
     /// The same with bytes of its own.
     pub(crate) fn copy(&self) -> Self {
-        Self { bytes: Arc::from(&*self.bytes), ..*self }
+        Self { bytes: Arc::from(self.bytes()), unused: 0, slab: false, ..*self }
     }
 
     /// The message inside, as bytes.
     pub(crate) fn payload(&self) -> (Kind, &[u8]) {
-        (if self.text { Kind::Text } else { Kind::Binary }, &self.bytes[usize::from(self.header)..])
+        (if self.text { Kind::Text } else { Kind::Binary }, &self.bytes()[usize::from(self.header)..])
     }
 
     /// Whether the other is a clone of this one.
@@ -85,7 +94,7 @@ impl Frame {
 
     /// Whether nobody else has it.
     pub(crate) fn is_alone(&self) -> bool {
-        Arc::strong_count(&self.bytes) == 1
+        Arc::strong_count(&self.bytes) <= 1 + usize::from(self.slab)
     }
 
     /// Whether room is kept for it beyond the bound of a queue (replies to heartbeats).
@@ -126,6 +135,7 @@ impl Kind {
 #[derive(Debug, Default)]
 pub(crate) struct FrameBuf {
     bytes: Vec<u8>,
+    slabs: Slabs,
 }
 
 impl FrameBuf {
@@ -138,6 +148,22 @@ impl FrameBuf {
 
     /// Puts the header before the message and hands the frame out.
     pub(crate) fn finish(&mut self, kind: Kind) -> Frame {
+        let header = self.put_header(kind);
+        Frame::new(self.bytes[MAX_HEADER - usize::from(header)..].into(), header, kind)
+    }
+
+    /// The same for a frame that one connection gets, and so does not live long: a small one costs no allocation.
+    pub(crate) fn finish_alone(&mut self, kind: Kind) -> Frame {
+        let header = self.put_header(kind);
+        let frame = &self.bytes[MAX_HEADER - usize::from(header)..];
+        match self.slabs.put(frame) {
+            Some(slab) => Frame { unused: (SLAB - frame.len()) as u16, slab: true, ..Frame::new(slab, header, kind) },
+            None => Frame::new(frame.into(), header, kind),
+        }
+    }
+
+    /// How long the header is.
+    fn put_header(&mut self, kind: Kind) -> u8 {
         let len = self.bytes.len() - MAX_HEADER;
         let first = FINAL | u8::from(OpCode::Data(kind.opcode()));
         // The shortest form of the length (RFC 6455 §5.2).
@@ -158,9 +184,48 @@ impl FrameBuf {
                 header[2..].copy_from_slice(&(len as u64).to_be_bytes());
             }
         }
-        Frame { bytes: self.bytes[start..].into(), header: size, text: kind == Kind::Text, reserved: false }
+        size
     }
 }
+
+/// The memory of small frames that were sent, to be used again; those that were handed out first come first. A turn's replies
+/// are all freed at its end, more than an allocator keeps at hand.
+#[derive(Default)]
+struct Slabs(VecDeque<Arc<[u8]>>);
+
+impl Slabs {
+    /// A slab that begins with `frame`, if it is small and there is one to be had.
+    fn put(&mut self, frame: &[u8]) -> Option<Arc<[u8]>> {
+        if frame.len() > SLAB {
+            return None;
+        }
+        let mut slab = self.0.pop_front().unwrap_or_else(|| [0; SLAB].into());
+        if Arc::get_mut(&mut slab).is_none() {
+            // The oldest one is in use, and so perhaps all are.
+            self.0.push_back(slab);
+            if self.0.len() == MAX_SLABS {
+                return None;
+            }
+            slab = [0; SLAB].into();
+        }
+        Arc::get_mut(&mut slab)?[..frame.len()].copy_from_slice(frame);
+        self.0.push_back(slab.clone());
+        Some(slab)
+    }
+}
+
+impl fmt::Debug for Slabs {
+    /// Not the bytes: they may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} slabs", self.0.len())
+    }
+}
+
+/// A frame of so many bytes is small.
+const SLAB: usize = 512;
+
+/// So many slabs are kept at most.
+const MAX_SLABS: usize = 128;
 
 /// The first bit of a frame that is the whole of its message.
 const FINAL: u8 = 0x80;
@@ -179,5 +244,49 @@ mod tests {
             assert_eq!(frame.bytes().len(), header + len);
             assert_eq!(frame.message(), Message::Binary(&vec![7; len]));
         }
+    }
+
+    #[test]
+    fn memory_of_small_frames_is_used_again_once_nobody_has_them() {
+        let mut frames = FrameBuf::default();
+        let first = alone(&mut frames, "a longer one");
+        let memory = address(&first);
+        let second = alone(&mut frames, "two");
+        let clone = first.clone();
+        assert_eq!((first.message(), second.message()), (Message::Text("a longer one"), Message::Text("two")));
+        assert!(second.is_alone() && !first.is_alone());
+        drop((first, second));
+        let third = alone(&mut frames, "three");
+        assert_eq!((clone.message(), third.message()), (Message::Text("a longer one"), Message::Text("three")));
+        assert_eq!(third.bytes(), *b"\x81\x05three");
+        assert_ne!(address(&third), memory);
+        drop(clone);
+        let others: Vec<Frame> = (0..2).map(|_| alone(&mut frames, "x")).collect();
+        assert!(others.iter().any(|frame| address(frame) == memory));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_nobody_can_hold_it_up() {
+        let mut frames = FrameBuf::default();
+        let held: Vec<Frame> = (0..1000).map(|n| alone(&mut frames, &n.to_string())).collect();
+        assert!(held.iter().enumerate().all(|(n, frame)| frame.message() == Message::Text(&n.to_string())));
+        assert!(held.iter().all(Frame::is_alone));
+        assert_eq!(held.iter().filter(|frame| frame.slab).count(), MAX_SLABS);
+        assert_eq!(frames.slabs.0.len(), MAX_SLABS);
+        // One that is never let go of is in the way once a round.
+        let stuck = held.into_iter().nth(77).unwrap();
+        let slabs = (0..10 * MAX_SLABS).filter(|_| alone(&mut frames, "x").slab).count();
+        assert_eq!(slabs, 10 * (MAX_SLABS - 1));
+        assert_eq!(stuck.message(), Message::Text("77"));
+        assert!(!alone(&mut frames, &"x".repeat(SLAB)).slab);
+    }
+
+    fn alone(frames: &mut FrameBuf, text: &str) -> Frame {
+        frames.begin().extend_from_slice(text.as_bytes());
+        frames.finish_alone(Kind::Text)
+    }
+
+    fn address(frame: &Frame) -> *const u8 {
+        frame.bytes.as_ptr()
     }
 }

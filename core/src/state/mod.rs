@@ -16,7 +16,7 @@ use self::outbox::Outbox;
 use self::stats::Stats;
 use self::tickets::{Promise, Tickets};
 use crate::error::{CloseReason, CommandError};
-use crate::frame::{Frame, FrameBuf, Kind};
+use crate::frame::{FrameBuf, Kind};
 use crate::id::{ConnId, Ticket};
 use crate::limits::Capacity;
 use crate::log::{Journal, Level, Listener};
@@ -183,7 +183,7 @@ impl State {
         let kind = wire::encode_reply(vsn, out, Ref::Null, ref_, "phoenix", "ok", payload);
         let kind = kind.expect("a text reply always encodes");
         self.stats.delivered += 1;
-        self.outbox.deliver(conn, self.frames.finish(kind).into_reserved());
+        self.outbox.deliver(conn, self.frames.finish_alone(kind).into_reserved());
     }
 
     /// To all that joined `topic`, but `except`. One encoding for each form in use.
@@ -295,7 +295,7 @@ impl State {
     }
 
     fn deliver_encoded(&mut self, conn: ConnId, kind: Result<Kind, EncodeError>) -> Result<(), CommandError> {
-        let frame: Frame = self.frames.finish(kind?);
+        let frame = self.frames.finish_alone(kind?);
         self.stats.delivered += 1;
         self.outbox.deliver(conn, frame);
         Ok(())
