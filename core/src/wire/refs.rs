@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use smol_str::SmolStr;
+
 use super::EncodeError;
 use crate::json;
 
@@ -96,65 +98,33 @@ impl fmt::Debug for Ref<'_> {
     }
 }
 
-/// A [`Ref`] that lives on its own, in 24 bytes. Up to 22 bytes of JSON are kept inline; longer ones are allocated.
+/// A [`Ref`] that lives on its own, in 24 bytes. Up to 23 bytes of JSON are kept inline; longer ones are allocated.
 #[derive(Clone, Default)]
-pub struct RefBuf(Repr);
-
-#[derive(Clone, Default)]
-enum Repr {
-    #[default]
-    Null,
-    Inline {
-        len: u8,
-        bytes: [u8; INLINE],
-    },
-    Heap(Box<str>),
-}
+pub struct RefBuf(Option<SmolStr>);
 
 impl RefBuf {
     /// The ref, borrowed. One that came as plain text is JSON now; the two are equal.
     pub fn as_ref(&self) -> Ref<'_> {
-        match &self.0 {
-            Repr::Null => Ref::Null,
-            Repr::Inline { len, bytes } => {
-                let bytes = &bytes[..usize::from(*len)];
-                Ref::Json(std::str::from_utf8(bytes).expect("copied whole from a str"))
-            }
-            Repr::Heap(text) => Ref::Json(text),
-        }
+        self.0.as_ref().map_or(Ref::Null, |json| Ref::Json(json))
     }
 
     /// Whether it equals the other; those that are spelled alike do.
     pub(crate) fn is(&self, other: Ref<'_>) -> bool {
-        match (&self.0, other) {
-            (Repr::Inline { len, bytes }, Ref::Json(text)) if bytes[..usize::from(*len)] == *text.as_bytes() => true,
-            _ => self.as_ref() == other,
-        }
-    }
-
-    fn from_json(text: &str) -> Self {
-        let mut bytes = [0; INLINE];
-        match bytes.get_mut(..text.len()) {
-            Some(room) => {
-                room.copy_from_slice(text.as_bytes());
-                Self(Repr::Inline { len: text.len() as u8, bytes })
-            }
-            None => Self(Repr::Heap(text.into())),
-        }
+        self.as_ref() == other
     }
 }
 
 impl From<Ref<'_>> for RefBuf {
     fn from(from: Ref<'_>) -> Self {
-        match from {
-            Ref::Null => Self(Repr::Null),
-            Ref::Json(text) => Self::from_json(text),
+        Self(match from {
+            Ref::Null => None,
+            Ref::Json(text) => Some(text.into()),
             Ref::Text(_) => {
                 let mut literal = Vec::new();
                 from.write_json(&mut literal);
-                Self::from_json(std::str::from_utf8(&literal).expect("escaping text gives text"))
+                Some(std::str::from_utf8(&literal).expect("escaping text gives text").into())
             }
-        }
+        })
     }
 }
 
@@ -171,8 +141,6 @@ impl fmt::Debug for RefBuf {
         self.as_ref().fmt(f)
     }
 }
-
-const INLINE: usize = 22;
 
 /// Whether two valid JSON texts that are spelled differently are the same scalar.
 #[cold]
