@@ -1,6 +1,5 @@
 //! One message, encoded once, to be sent to any number of connections.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -191,7 +190,10 @@ impl FrameBuf {
 /// The memory of small frames that were sent, to be used again; those that were handed out first come first. A turn's replies
 /// are all freed at its end, more than an allocator keeps at hand.
 #[derive(Default)]
-struct Slabs(VecDeque<Arc<[u8]>>);
+struct Slabs {
+    slabs: Vec<Arc<[u8]>>,
+    next: usize,
+}
 
 impl Slabs {
     /// A slab that begins with `frame`, if it is small and there is one to be had.
@@ -199,17 +201,28 @@ impl Slabs {
         if frame.len() > SLAB {
             return None;
         }
-        let mut slab = self.0.pop_front().unwrap_or_else(|| [0; SLAB].into());
-        if Arc::get_mut(&mut slab).is_none() {
-            // The oldest one is in use, and so perhaps all are.
-            self.0.push_back(slab);
-            if self.0.len() == MAX_SLABS {
-                return None;
-            }
-            slab = [0; SLAB].into();
+        let at = if self.next < self.slabs.len() { self.next } else { 0 };
+        self.next = at + 1;
+        if let Some(slab) = self.slabs.get_mut(at)
+            && let Some(bytes) = Arc::get_mut(slab)
+        {
+            bytes[..frame.len()].copy_from_slice(frame);
+            return Some(slab.clone());
         }
-        Arc::get_mut(&mut slab)?[..frame.len()].copy_from_slice(frame);
-        self.0.push_back(slab.clone());
+        self.more(at, frame)
+    }
+
+    /// The oldest one is in use, and so perhaps all are.
+    #[cold]
+    fn more(&mut self, at: usize, frame: &[u8]) -> Option<Arc<[u8]>> {
+        if self.slabs.len() == MAX_SLABS {
+            return None;
+        }
+        let mut bytes = [0; SLAB];
+        bytes[..frame.len()].copy_from_slice(frame);
+        let slab: Arc<[u8]> = bytes.into();
+        // It is the newest now, so it stands before the oldest.
+        self.slabs.insert(at, slab.clone());
         Some(slab)
     }
 }
@@ -217,7 +230,7 @@ impl Slabs {
 impl fmt::Debug for Slabs {
     /// Not the bytes: they may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} slabs", self.0.len())
+        write!(f, "{} slabs", self.slabs.len())
     }
 }
 
@@ -272,7 +285,7 @@ mod tests {
         assert!(held.iter().enumerate().all(|(n, frame)| frame.message() == Message::Text(&n.to_string())));
         assert!(held.iter().all(Frame::is_alone));
         assert_eq!(held.iter().filter(|frame| frame.slab).count(), MAX_SLABS);
-        assert_eq!(frames.slabs.0.len(), MAX_SLABS);
+        assert_eq!(frames.slabs.slabs.len(), MAX_SLABS);
         // One that is never let go of is in the way once a round.
         let stuck = held.into_iter().nth(77).unwrap();
         let slabs = (0..10 * MAX_SLABS).filter(|_| alone(&mut frames, "x").slab).count();

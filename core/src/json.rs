@@ -44,7 +44,7 @@ pub(crate) fn escape_into(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Whether nothing is to be escaped. What names have is quick: a word or two, of which the last may overlap the one before.
-fn is_plain(bytes: &[u8]) -> bool {
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
     let word = |from: usize| word(bytes, from).map_or(0, specials);
     match bytes.len() {
         0..4 => !bytes.iter().any(|byte| is_special(*byte)),

@@ -46,6 +46,15 @@ impl<'a> Ref<'a> {
         }
     }
 
+    /// The ref as JSON, where it is that already.
+    pub(super) const fn as_json(self) -> Option<&'a str> {
+        match self {
+            Self::Null => Some("null"),
+            Self::Json(text) => Some(text),
+            Self::Text(_) => None,
+        }
+    }
+
     /// Appends the ref as JSON.
     pub(crate) fn write_json(self, out: &mut Vec<u8>) {
         match self {

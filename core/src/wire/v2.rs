@@ -23,22 +23,43 @@ pub(super) fn decode(text: &str) -> Result<Message<'_>, DecodeError> {
 }
 
 pub(super) fn encode(out: &mut Vec<u8>, join_ref: Ref<'_>, ref_: Ref<'_>, text: Text<'_>) {
+    let Text { topic, event, body } = text;
+    // Nothing to be escaped is the rule.
+    if let (Some(join_ref), Some(ref_)) = (join_ref.as_json(), ref_.as_json())
+        && json::is_plain(topic.as_bytes())
+    {
+        match body {
+            Body::Reply { status: "ok", response } => {
+                let before = "\",\"phx_reply\",{\"status\":\"ok\",\"response\":";
+                return append(out, ["[", join_ref, ",", ref_, ",\"", topic, before, response.as_str(), "}]"]);
+            }
+            Body::Json(payload) if json::is_plain(event.as_bytes()) => {
+                let parts = ["[", join_ref, ",", ref_, ",\"", topic, "\",\"", event, "\",", payload.as_str(), "]"];
+                return append(out, parts);
+            }
+            _ => {}
+        }
+    }
     out.push(b'[');
     join_ref.write_json(out);
     out.push(b',');
     ref_.write_json(out);
     out.push(b',');
-    json::escape_into(out, text.topic);
-    match text.body {
-        Body::Reply { .. } => out.extend_from_slice(b",\"phx_reply\","),
-        Body::Json(_) => {
-            out.push(b',');
-            json::escape_into(out, text.event);
-            out.push(b',');
-        }
-    }
-    text.body.write(out);
+    json::escape_into(out, topic);
+    out.push(b',');
+    json::escape_into(out, event);
+    out.push(b',');
+    body.write(out);
     out.push(b']');
+}
+
+/// With room made once, and each part a copy of known length or at least not an empty one.
+#[inline(always)]
+fn append<const N: usize>(out: &mut Vec<u8>, parts: [&str; N]) {
+    out.reserve(parts.iter().map(|part| part.len()).sum());
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
 }
 
 /// What clients write: five elements without white space between them, refs and names that are strings without escapes (or
