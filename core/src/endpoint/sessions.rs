@@ -197,6 +197,7 @@ impl Sessions {
     }
 
     /// The same for several at once, which `all` is in one piece: one by one where the bound may lie between them.
+    #[inline]
     pub(super) fn queue_all(&mut self, conn: ConnId, all: &Frame, frames: &[Frame]) {
         let Some(entry) = find(&mut self.entries, conn).filter(|entry| !entry.slow) else { return };
         if entry.queued + all.bytes().len() > self.load.max_queued {

@@ -342,11 +342,16 @@ impl Session {
         self.left(n);
     }
 
+    #[inline]
     fn left(&mut self, n: usize) {
-        if self.tls.is_none() && matches!(self.machine.phase, Phase::Open(_)) {
+        match self.machine.phase {
             // Nothing else depends on it then.
-            return self.machine.outbox.advance(n);
+            Phase::Open(_) if self.tls.is_none() => self.machine.outbox.advance(n),
+            _ => self.left_by_machine(n),
         }
+    }
+
+    fn left_by_machine(&mut self, n: usize) {
         let n = self.tls.as_mut().map_or(n, |tls| tls.advance(n));
         self.machine.advance(n);
         self.forget();

@@ -10,7 +10,11 @@ use crate::frame::Frame;
 /// A queue that bytes leave from the front, however many at a time.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    chunks: VecDeque<Chunk>,
+    /// Mostly there is one at most, so it has a place of its own: where it is needs no counting, and a connection that never
+    /// has more allocates nothing for them.
+    first: Option<Chunk>,
+    /// Those behind the first; none if there is no first.
+    others: VecDeque<Chunk>,
     /// How much of the first chunk has left.
     sent: usize,
     /// How many bytes behind that somebody has taken and will send.
@@ -61,21 +65,24 @@ impl Outbox {
         self.bytes
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+    pub(super) const fn is_empty(&self) -> bool {
+        self.first.is_none()
     }
 
     /// Queues a message. Where nobody else gets it and such a one waits already, the two become one piece, so that many small
     /// ones cost the transport what one does.
+    #[inline]
     pub(super) fn push_frame(&mut self, frame: &Frame) {
-        if !(frame.is_alone() && self.join(frame.bytes())) {
+        if !(self.first.is_some() && frame.is_alone() && self.join(frame.bytes())) {
             self.push(Chunk::Frame(frame.clone()));
         }
     }
 
     /// Puts the bytes into the last piece, if both are small and nothing of it is on its way. O(length).
+    #[inline(never)]
     fn join(&mut self, bytes: &[u8]) -> bool {
-        let Some(last) = self.chunks.back_mut().filter(|_| bytes.len() <= SMALL) else { return false };
+        let last = self.others.back_mut().or(self.first.as_mut());
+        let Some(last) = last.filter(|_| bytes.len() <= SMALL) else { return false };
         // Counted from the first chunk's first byte, as what is on its way is.
         let start = self.sent + self.bytes - last.bytes().len();
         if self.sent + self.committed > start {
@@ -113,8 +120,10 @@ impl Outbox {
         let bytes = bytes.into_boxed_slice();
         if self.pongs >= MAX_PONGS {
             // It is not half sent: only the first chunk can be, and there are more pongs before this one.
+            // For the same reason it is one of the others.
             if !self.is_committed(self.newest_pong as usize)
-                && let Some(chunk @ Chunk::Pong(_)) = self.chunks.get_mut(self.newest_pong as usize)
+                && let Some(at) = (self.newest_pong as usize).checked_sub(1)
+                && let Some(chunk @ Chunk::Pong(_)) = self.others.get_mut(at)
             {
                 self.bytes = self.bytes + bytes.len() - chunk.bytes().len();
                 *chunk = Chunk::Pong(bytes);
@@ -122,7 +131,7 @@ impl Outbox {
             }
         }
         self.pongs += 1;
-        self.newest_pong = self.chunks.len() as u32;
+        self.newest_pong = self.chunks().count() as u32;
         self.push(Chunk::Pong(bytes));
     }
 
@@ -134,7 +143,7 @@ impl Outbox {
     /// Drops the messages of which nothing has left or is about to.
     pub(super) fn drop_frames(&mut self) {
         let mut on_their_way = self.sent + self.committed;
-        self.chunks.retain_mut(|chunk| {
+        let mut stays = |chunk: &mut Chunk| {
             let len = chunk.bytes().len();
             let stays = on_their_way > 0 || matches!(chunk, Chunk::Own(_) | Chunk::Pong(_));
             if let Chunk::Joined(all) = chunk
@@ -144,25 +153,29 @@ impl Outbox {
             }
             on_their_way = on_their_way.saturating_sub(len);
             stays
-        });
-        self.bytes = self.chunks.iter().map(|chunk| chunk.bytes().len()).sum::<usize>() - self.sent;
-        let newest = self.chunks.iter().rposition(|chunk| matches!(chunk, Chunk::Pong(_))).unwrap_or(0);
-        self.newest_pong = newest as u32;
+        };
+        self.first = self.first.take_if(|chunk| stays(chunk));
+        self.others.retain_mut(stays);
+        if self.first.is_none() {
+            self.first = self.others.pop_front();
+        }
+        self.bytes = self.chunks().map(|chunk| chunk.bytes().len()).sum::<usize>() - self.sent;
+        let newest = self.chunks().enumerate().filter(|(_, chunk)| matches!(chunk, Chunk::Pong(_))).last();
+        self.newest_pong = newest.map_or(0, |(at, _)| at as u32);
         self.shrink();
     }
 
     /// What is next, if all of it is in one piece.
+    #[inline]
     pub(super) fn only(&self) -> Option<&[u8]> {
-        match self.chunks.len() {
-            1 => self.chunks.front().map(|chunk| &chunk.bytes()[self.sent..]),
-            _ => None,
-        }
+        let first = self.first.as_ref().filter(|_| self.others.is_empty())?;
+        Some(&first.bytes()[self.sent..])
     }
 
     /// Fills `slices` with what is next; returns how many were filled.
     pub(super) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
-        for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
+        for (slice, chunk) in slices.iter_mut().zip(self.chunks()) {
             let skip = if filled == 0 { self.sent } else { 0 };
             *slice = IoSlice::new(&chunk.bytes()[skip..]);
             filled += 1;
@@ -171,19 +184,26 @@ impl Outbox {
     }
 
     /// `n` bytes have left; more than wait count as all of them.
+    #[inline]
     pub(super) fn advance(&mut self, n: usize) {
-        if n >= self.bytes {
-            // All of it, which is the rule.
-            (self.bytes, self.sent, self.committed) = (0, 0, 0);
-            (self.pongs, self.newest_pong) = (0, 0);
-            // Mostly it is one: that is less work than to clear.
-            while self.chunks.pop_front().is_some() {}
-            return self.shrink();
+        if n < self.bytes {
+            return self.advance_in_part(n);
         }
+        // All of it, which is the rule.
+        (self.bytes, self.sent, self.committed) = (0, 0, 0);
+        (self.pongs, self.newest_pong) = (0, 0);
+        self.first = None;
+        if !self.others.is_empty() {
+            self.others.clear();
+            self.shrink();
+        }
+    }
+
+    fn advance_in_part(&mut self, n: usize) {
         let mut left = n;
         self.bytes -= left;
         self.committed = self.committed.saturating_sub(left);
-        while let Some(chunk) = self.chunks.front() {
+        while let Some(chunk) = &self.first {
             let rest = chunk.bytes().len() - self.sent;
             if left < rest {
                 self.sent += left;
@@ -192,9 +212,8 @@ impl Outbox {
             left -= rest;
             self.sent = 0;
             self.newest_pong = self.newest_pong.saturating_sub(1);
-            if let Some(Chunk::Pong(_)) = self.chunks.pop_front() {
-                self.pongs -= 1;
-            }
+            self.pongs -= u32::from(matches!(chunk, Chunk::Pong(_)));
+            self.first = self.others.pop_front();
         }
     }
 
@@ -204,25 +223,32 @@ impl Outbox {
 
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
-        self.chunks.capacity()
+        self.others.capacity()
     }
 
     /// Whether some of that chunk is on its way.
     fn is_committed(&self, index: usize) -> bool {
         self.committed > 0
-            && self.chunks.iter().take(index).map(|chunk| chunk.bytes().len()).sum::<usize>()
-                < self.sent + self.committed
+            && self.chunks().take(index).map(|chunk| chunk.bytes().len()).sum::<usize>() < self.sent + self.committed
     }
 
+    fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.first.iter().chain(&self.others)
+    }
+
+    #[inline]
     fn push(&mut self, chunk: Chunk) {
         self.bytes += chunk.bytes().len();
-        self.chunks.push_back(chunk);
+        match &self.first {
+            None => self.first = Some(chunk),
+            Some(_) => self.others.push_back(chunk),
+        }
     }
 
     /// Gives memory back, except for so little that a connection with steady traffic need not ask for it anew.
     fn shrink(&mut self) {
-        if self.chunks.is_empty() && self.chunks.capacity() > KEPT_CHUNKS {
-            self.chunks = VecDeque::new();
+        if self.others.is_empty() && self.others.capacity() > KEPT_CHUNKS {
+            self.others = VecDeque::new();
         }
     }
 }
