@@ -340,7 +340,8 @@ fn next_special_far(bytes: &[u8], from: usize) -> usize {
         }
         steps += 1;
         if steps == STEPS_FIRST {
-            at = behind_plain_blocks(bytes, at);
+            at = behind_plain_blocks::<512>(bytes, at);
+            at = behind_plain_blocks::<64>(bytes, at);
         }
     }
     if let Some(word) = word(bytes, at) {
@@ -355,9 +356,6 @@ fn next_special_far(bytes: &[u8], from: usize) -> usize {
 /// So many steps are made before blocks are worth it.
 const STEPS_FIRST: usize = 2;
 
-/// A multiple of what vector instructions take at a time.
-const BLOCK: usize = 64;
-
 /// A byte that is not zero for each that is special: what vector instructions give.
 #[inline(always)]
 fn specials_of_16(chunk: &[u8; 16]) -> u128 {
@@ -368,24 +366,31 @@ fn specials_of_16(chunk: &[u8; 16]) -> u128 {
     u128::from_le_bytes(found)
 }
 
-/// Behind the blocks from `at` on that have nothing special in them.
-fn behind_plain_blocks(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(block) = bytes[at..].first_chunk::<BLOCK>() {
-        // Without a way out of the loop it is one for vector instructions.
-        if block.iter().fold(false, |found, byte| found | is_special(*byte)) {
+/// Behind the blocks from `at` on that have nothing special in them. The larger they are, the less their ends cost.
+fn behind_plain_blocks<const LEN: usize>(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(block) = bytes[at..].first_chunk::<LEN>() {
+        // The smallest of what `is_special` compares: without a way out of the loop it is one for vector instructions.
+        let lowest = block.iter().fold(u8::MAX, |lowest, byte| lowest.min(byte ^ QUOTE_BEHIND_CONTROL));
+        let backslash = block.iter().fold(u8::MAX, |lowest, byte| lowest.min(byte ^ b'\\'));
+        if lowest <= LAST_LOW || backslash == 0 {
             break;
         }
-        at += block.len();
+        at += LEN;
     }
     at
 }
 
-/// Without a way around any of it, for it to be one for vector instructions. With 0x02 flipped the quote stands right behind the
-/// control characters.
+/// Without a way around any of it, for it to be one for vector instructions.
 #[inline(always)]
 const fn is_special(byte: u8) -> bool {
-    (byte ^ 0x02 <= b'"' ^ 0x02) | (byte == b'\\')
+    (byte ^ QUOTE_BEHIND_CONTROL <= LAST_LOW) | (byte == b'\\')
 }
+
+/// With this bit flipped the quote stands right behind the control characters.
+const QUOTE_BEHIND_CONTROL: u8 = 0x02;
+
+/// The quote, flipped.
+const LAST_LOW: u8 = b'"' ^ QUOTE_BEHIND_CONTROL;
 
 /// Length of the escape that `bytes` begin with.
 pub(crate) fn escape_len(bytes: &[u8]) -> Option<usize> {

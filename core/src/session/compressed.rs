@@ -4,7 +4,7 @@ use super::{Event, Session};
 use crate::deflate::{Agreed, Compression, Deflater, Inflater, Outgoing};
 use crate::error::PeerError;
 use crate::frame::{Frame, Kind};
-use crate::ws::{Decoder, Role};
+use crate::ws::{self, Decoder, Role};
 
 impl Session {
     /// Whether compression of messages was agreed on.
@@ -86,7 +86,7 @@ pub(super) fn inflate<'a>(
     let compression = compression.as_deref_mut().ok_or(PeerError::Protocol("reserved bit set"))?;
     let message = compression.inflate(data)?;
     match text {
-        true => std::str::from_utf8(message).map(Event::Text).map_err(|_| PeerError::InvalidUtf8),
+        true => ws::text(message).map(Event::Text),
         false => Ok(Event::Binary(message)),
     }
 }

@@ -371,7 +371,7 @@ impl Session {
         self.machine.tick(now);
         let mut sent = 0;
         let mut blocked = false;
-        while !blocked && !self.is_finished() {
+        while !blocked {
             let result = match self.machine.outbox.only() {
                 Some(piece) if self.tls.is_none() => send(&[IoSlice::new(piece)]),
                 None if self.tls.is_none() && self.machine.outbox.is_empty() => break,

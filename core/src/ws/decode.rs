@@ -7,7 +7,7 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::control::{MAX_CONTROL, is_valid_close_code};
-use super::utf8::Utf8;
+use super::utf8::{self, Utf8};
 use super::{Role, mask};
 use crate::error::PeerError;
 
@@ -346,7 +346,7 @@ fn message(text: bool, compressed: bool, payload: &[u8]) -> Result<Incoming<'_>,
     match (text, compressed) {
         (text, true) => Ok(Incoming::Compressed { text, data: payload }),
         (false, false) => Ok(Incoming::Binary(payload)),
-        (true, false) => std::str::from_utf8(payload).map(Incoming::Text).map_err(|_| PeerError::InvalidUtf8),
+        (true, false) => utf8::text(payload).map(Incoming::Text),
     }
 }
 
@@ -360,7 +360,7 @@ fn close(payload: &[u8]) -> Result<Incoming<'_>, PeerError> {
     if !is_valid_close_code(code) {
         return Err(PeerError::Protocol("invalid close code"));
     }
-    let reason = std::str::from_utf8(reason).map_err(|_| PeerError::InvalidUtf8)?;
+    let reason = utf8::text(reason)?;
     Ok(Incoming::Close { code, reason })
 }
 

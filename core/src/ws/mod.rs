@@ -16,6 +16,7 @@ pub use decode::{Decoder, Incoming};
 pub use mask::apply as apply_mask;
 pub use tungstenite::protocol::frame::coding::{Control, Data};
 pub use utf8::Utf8;
+pub(crate) use utf8::text;
 
 /// Which end of the connection we are: it says who masks (RFC 6455 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
