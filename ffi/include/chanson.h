@@ -966,7 +966,7 @@ typedef struct chanson_server_config {
     uint32_t backlog;
     // Connections accepted in one turn. 128.
     uint32_t accepts_per_turn;
-    // Bytes read from one connection before the others have their turn. 64 KiB.
+    // Bytes read from one connection before the others have their turn. 80 KiB.
     size_t read_per_turn;
     // Commands of remotes carried out in one turn. 256.
     size_t commands_per_turn;

@@ -40,7 +40,7 @@ pub struct chanson_server_config {
     pub backlog: u32,
     /// Connections accepted in one turn. 128.
     pub accepts_per_turn: u32,
-    /// Bytes read from one connection before the others have their turn. 64 KiB.
+    /// Bytes read from one connection before the others have their turn. 80 KiB.
     pub read_per_turn: usize,
     /// Commands of remotes carried out in one turn. 256.
     pub commands_per_turn: usize,

@@ -261,7 +261,7 @@ pub(crate) const WAKER: Token = Token(1);
 pub(crate) const EVENTS: usize = 1024;
 
 /// Bytes read at a time at most.
-pub(crate) const MAX_BUFFER: usize = 64 << 10;
+pub(crate) const MAX_BUFFER: usize = 80 << 10;
 
 /// More threads than this would only be in each other's way.
 const MAX_THREADS: usize = 1024;

@@ -18,7 +18,8 @@ pub struct Config {
     pub drain: Duration,
     /// Connections that the operating system keeps until they are accepted; it may know a lower bound of its own. 1024.
     pub backlog: u32,
-    /// Bytes read from one connection before the others have their turn. 64 KiB; the thread driver takes 8 KiB at most.
+    /// Bytes read from one connection before the others have their turn. 80 KiB, so that the largest message of a mount with the
+    /// default bound, 64 KiB, comes in one; the thread driver takes 8 KiB at most.
     pub read_per_turn: usize,
     /// Connections accepted in one turn, so that a burst of them does not starve those that are open. 128. Of no meaning
     /// to the thread driver, where connections are accepted one by one between all else.
@@ -42,7 +43,7 @@ impl Default for Config {
             threads: 1,
             drain: Duration::from_secs(5),
             backlog: 1024,
-            read_per_turn: 64 << 10,
+            read_per_turn: 80 << 10,
             accepts_per_turn: 128,
             commands_per_turn: 256,
             tcp_user_timeout: Some(Duration::from_secs(60)),

@@ -81,4 +81,4 @@ impl Run {
 
 /// A run has no more bytes than this, unless it is a single frame: what a peer that does not read is owed is dropped by whole
 /// runs once part of one has left.
-const MAX_BYTES: usize = 64 << 10;
+const MAX_BYTES: usize = 128 << 10;
