@@ -25,6 +25,11 @@ impl Input {
         self.bytes.len().saturating_sub(self.start)
     }
 
+    /// Whether the bytes are in a caller's buffer.
+    pub(super) const fn is_lent(&self) -> bool {
+        self.lent
+    }
+
     pub(super) fn append(&mut self, bytes: &[u8]) {
         if self.len() == 0 {
             self.clear();

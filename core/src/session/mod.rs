@@ -195,7 +195,19 @@ impl Session {
     }
 
     /// What has come, one event after the other. Drain until `None`.
+    #[inline]
     pub fn poll_event(&mut self) -> Option<Event<'_>> {
+        if self.is_drained() { None } else { self.next_event() }
+    }
+
+    /// Whether all that has come was handed out and nothing is to be let go of: a short cut for what is asked once for each
+    /// message. (An end that is to be told of is none of an open one.)
+    #[inline]
+    fn is_drained(&self) -> bool {
+        self.is_open() && self.input.is_lent() && self.input.len() == 0 && !self.decoder.has_fragments()
+    }
+
+    fn next_event(&mut self) -> Option<Event<'_>> {
         self.part();
         if let Some(reason) = self.machine.take_closed() {
             return Some(Event::Closed(reason));

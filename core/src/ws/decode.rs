@@ -125,6 +125,11 @@ impl Decoder {
         self.max_message as usize
     }
 
+    /// Whether it has a part of a message, or one that was handed out last.
+    pub(crate) const fn has_fragments(&self) -> bool {
+        self.fragments.is_some()
+    }
+
     /// Reads on: how many bytes of `input` are used up, and the next message or control frame if it is whole.
     ///
     /// No item means that more bytes are needed. The used bytes are the caller's again when the item is dropped.
