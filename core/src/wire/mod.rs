@@ -348,6 +348,7 @@ impl Body<'_> {
 }
 
 /// A text message from a server, which on vsn 1 never has a join_ref.
+#[inline(always)]
 fn encode_text(vsn: Vsn, out: &mut Vec<u8>, join_ref: Ref<'_>, ref_: Ref<'_>, text: Text<'_>) -> Kind {
     match vsn {
         Vsn::V1 => v1::encode(out, Ref::Null, ref_, text),

@@ -22,6 +22,7 @@ pub(super) fn decode(text: &str) -> Result<Message<'_>, DecodeError> {
     })
 }
 
+#[inline(always)]
 pub(super) fn encode(out: &mut Vec<u8>, join_ref: Ref<'_>, ref_: Ref<'_>, text: Text<'_>) {
     let Text { topic, event, body } = text;
     // Nothing to be escaped is the rule.
@@ -40,6 +41,11 @@ pub(super) fn encode(out: &mut Vec<u8>, join_ref: Ref<'_>, ref_: Ref<'_>, text: 
             _ => {}
         }
     }
+    encode_escaped(out, join_ref, ref_, text);
+}
+
+#[cold]
+fn encode_escaped(out: &mut Vec<u8>, join_ref: Ref<'_>, ref_: Ref<'_>, Text { topic, event, body }: Text<'_>) {
     out.push(b'[');
     join_ref.write_json(out);
     out.push(b',');
