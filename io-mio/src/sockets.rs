@@ -1,7 +1,7 @@
 //! The table of sockets.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
 use std::time::Duration;
 
@@ -187,7 +187,7 @@ impl<I> Socket<I> {
     /// Reads once; `readable` says whether there may be more.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Got {
         let result = loop {
-            match self.stream.read(buffer) {
+            match sys::read(&self.stream, buffer) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 result => break result,
             }
@@ -214,7 +214,7 @@ impl<I> Socket<I> {
         }
         // One slice is the rule where many are told one thing each, and `send` costs less than `writev` does.
         let written = match slices {
-            [one] => self.stream.write(one),
+            [one] => sys::write(&self.stream, one),
             slices => sys::write_vectored(&self.stream, slices),
         };
         self.blocked = written.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);

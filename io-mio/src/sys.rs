@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use chanson_core::driver::Config;
 use mio::net::TcpStream;
+#[cfg(unix)]
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 /// Whether a read that brought less than there was room for has emptied the socket, so that the next byte raises a new
@@ -34,6 +36,33 @@ pub(crate) fn listen(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> 
     socket.bind(&addr.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
+}
+
+/// Reads once. By rustix, which on Linux asks the system itself: the C library has a look at whether the thread is to be cancelled,
+/// before and behind each call, as soon as there are two threads.
+#[cfg(unix)]
+pub(crate) fn read(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    stream.try_io(|| Ok(rustix::net::recv(stream, buffer, RecvFlags::empty())?.0))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn read(mut stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    io::Read::read(&mut stream, buffer)
+}
+
+/// Writes once, by the same way.
+#[cfg(unix)]
+pub(crate) fn write(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    #[cfg(target_vendor = "apple")]
+    const FLAGS: SendFlags = SendFlags::empty();
+    #[cfg(not(target_vendor = "apple"))]
+    const FLAGS: SendFlags = SendFlags::NOSIGNAL;
+    stream.try_io(|| Ok(rustix::net::send(stream, bytes, FLAGS)?))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn write(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    io::Write::write(&mut stream, bytes)
 }
 
 /// Writes several pieces at once. A peer that is gone is an error and never SIGPIPE, which `writev` would raise in a program
