@@ -119,8 +119,7 @@ impl Outbox {
     pub(super) fn push_pong(&mut self, bytes: Vec<u8>) {
         let bytes = bytes.into_boxed_slice();
         if self.pongs >= MAX_PONGS {
-            // It is not half sent: only the first chunk can be, and there are more pongs before this one.
-            // For the same reason it is one of the others.
+            // It is not half sent, and it is one of the others: there are more pongs before it.
             if !self.is_committed(self.newest_pong as usize)
                 && let Some(at) = (self.newest_pong as usize).checked_sub(1)
                 && let Some(chunk @ Chunk::Pong(_)) = self.others.get_mut(at)
@@ -131,7 +130,7 @@ impl Outbox {
             }
         }
         self.pongs += 1;
-        self.newest_pong = self.chunks().count() as u32;
+        self.newest_pong = (usize::from(self.first.is_some()) + self.others.len()) as u32;
         self.push(Chunk::Pong(bytes));
     }
 
@@ -193,7 +192,7 @@ impl Outbox {
         (self.bytes, self.sent, self.committed) = (0, 0, 0);
         (self.pongs, self.newest_pong) = (0, 0);
         self.first = None;
-        if !self.others.is_empty() {
+        if self.others.capacity() > 0 {
             self.others.clear();
             self.shrink();
         }
