@@ -1,4 +1,4 @@
-//! After warm-up, steady traffic allocates at most once per frame and never per delivery.
+//! After warm-up, steady traffic allocates at most once per frame, never per delivery, and not for small frames to one.
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
@@ -169,7 +169,7 @@ fn an_event_that_is_broadcast_allocates_no_more_than_that() {
 }
 
 #[test]
-fn a_reply_allocates_its_frame() {
+fn a_small_reply_allocates_nothing() {
     let mut hub = hub();
     let sender = members(&mut hub)[0];
     let text = format!(r#"["1","2","room:a","ping",{PAYLOAD}]"#);
@@ -182,7 +182,7 @@ fn a_reply_allocates_its_frame() {
             }
         };
         ask(10);
-        assert!(allocations(|| ask(10_000)) <= 10_000, "{message}");
+        assert_eq!(allocations(|| ask(10_000)), 0, "{message}");
     }
 }
 
@@ -244,17 +244,31 @@ fn through_an_endpoint_a_broadcast_allocates_its_frame() {
 }
 
 #[test]
-fn through_an_endpoint_a_reply_allocates_its_frame() {
+fn through_an_endpoint_a_reply_allocates_its_frame_at_most() {
+    let (mut endpoint, conns) = endpoint();
+    for (pad, allocated) in [(0, 0), (600, 1)] {
+        let bytes = frame(&format!(r#"["1","2","room:a","ping",{{"body":"{}"}}]"#, "x".repeat(pad)));
+        let mut ask = |times: usize| {
+            for _ in 0..times {
+                endpoint.handle_bytes(NOW, &mut (), conns[0], &bytes);
+                assert!(write_all(&mut endpoint) > pad);
+            }
+        };
+        ask(10);
+        assert_eq!(allocations(|| ask(10_000)), allocated * 10_000, "{pad}");
+    }
+}
+
+#[test]
+fn the_small_replies_of_a_turn_allocate_nothing() {
     let (mut endpoint, conns) = endpoint();
     let bytes = frame(&format!(r#"["1","2","room:a","ping",{PAYLOAD}]"#));
-    let mut ask = |times: usize| {
-        for _ in 0..times {
-            endpoint.handle_bytes(NOW, &mut (), conns[0], &bytes);
-            assert!(write_all(&mut endpoint) > 0);
-        }
+    let mut turn = || {
+        conns.iter().take(100).for_each(|conn| endpoint.handle_bytes(NOW, &mut (), *conn, &bytes));
+        assert!(write_all(&mut endpoint) > 0);
     };
-    ask(10);
-    assert!(allocations(|| ask(10_000)) <= 10_000);
+    turn();
+    assert_eq!(allocations(|| (0..100).for_each(|_| turn())), 0);
 }
 
 #[test]
