@@ -81,8 +81,8 @@ fn pieces(number: u8, held: &mut Vec<u8>, bytes: &[u8]) -> Vec<Vec<u8>> {
         }
         3 if !held.is_empty() => {
             let all = std::mem::take(held);
-            let times = MAX_HELD / all.len();
-            vec![all.repeat(times.clamp(1, 100))]
+            let (room, most) = if number >= 0xf8 { (FLOOD, 2000) } else { (MAX_HELD, 100) };
+            vec![all.repeat((room / all.len()).clamp(1, most))]
         }
         _ => vec![std::mem::take(held)],
     }
@@ -129,6 +129,9 @@ const fn times(op: &Op<'_>) -> usize {
 
 /// With so many bytes a peer does not wait for more.
 const MAX_HELD: usize = 8 << 10;
+
+/// And now and then so many: a batch has 64 KiB.
+const FLOOD: usize = 160 << 10;
 
 /// What may wait for a connection beyond its bound: the longest message, the room that is kept for replies to heartbeats (16 KiB),
 /// and the answers to pipelined requests behind which no more are read (64 KiB). Many of either come at once here.
