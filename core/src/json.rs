@@ -340,8 +340,7 @@ fn next_special_far(bytes: &[u8], from: usize) -> usize {
         }
         steps += 1;
         if steps == STEPS_FIRST {
-            at = behind_plain_blocks::<512>(bytes, at);
-            at = behind_plain_blocks::<64>(bytes, at);
+            at = behind_plain(bytes, at);
         }
     }
     if let Some(word) = word(bytes, at) {
@@ -366,18 +365,46 @@ fn specials_of_16(chunk: &[u8; 16]) -> u128 {
     u128::from_le_bytes(found)
 }
 
-/// Behind the blocks from `at` on that have nothing special in them. The larger they are, the less their ends cost.
-fn behind_plain_blocks<const LEN: usize>(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(block) = bytes[at..].first_chunk::<LEN>() {
-        // The smallest of what `is_special` compares: without a way out of the loop it is one for vector instructions.
-        let lowest = block.iter().fold(u8::MAX, |lowest, byte| lowest.min(byte ^ QUOTE_BEHIND_CONTROL));
-        let backslash = block.iter().fold(u8::MAX, |lowest, byte| lowest.min(byte ^ b'\\'));
-        if lowest <= LAST_LOW || backslash == 0 {
+/// Behind what is plain from `at` on, by blocks. Large ones cost less, and more is in vain where something is special: what has
+/// been plain for the length of one may go on so.
+fn behind_plain(bytes: &[u8], at: usize) -> usize {
+    let large = bytes.len().min(at + LARGE);
+    match behind_blocks::<SMALL>(&bytes[..large], at, has_special) {
+        behind if behind == at + LARGE => {
+            behind_blocks::<SMALL>(bytes, behind_blocks::<LARGE>(bytes, behind, has_special_in_many), has_special)
+        }
+        behind => behind,
+    }
+}
+
+/// Multiples of what vector instructions take at a time.
+const SMALL: usize = 64;
+const LARGE: usize = 512;
+
+/// Behind the blocks from `at` on that have nothing special in them.
+#[inline(always)]
+fn behind_blocks<const LEN: usize>(bytes: &[u8], mut at: usize, has_special: impl Fn(&[u8; LEN]) -> bool) -> usize {
+    while let Some(block) = bytes[at..].first_chunk() {
+        if has_special(block) {
             break;
         }
         at += LEN;
     }
     at
+}
+
+/// Without a way out of the loop it is one for vector instructions.
+#[inline(always)]
+fn has_special(block: &[u8; SMALL]) -> bool {
+    block.iter().fold(false, |found, byte| found | is_special(*byte))
+}
+
+/// The same by the smallest of what is compared: less for each byte, more at the end.
+#[inline(always)]
+fn has_special_in_many(block: &[u8; LARGE]) -> bool {
+    let lowest = block.iter().fold(u8::MAX, |lowest, byte| lowest.min(byte ^ QUOTE_BEHIND_CONTROL));
+    let backslash = block.iter().fold(u8::MAX, |lowest, byte| lowest.min(byte ^ b'\\'));
+    lowest <= LAST_LOW || backslash == 0
 }
 
 /// Without a way around any of it, for it to be one for vector instructions.

@@ -80,5 +80,5 @@ impl Run {
 }
 
 /// A run has no more bytes than this, unless it is a single frame: what a peer that does not read is owed is dropped by whole
-/// runs once part of one has left.
+/// runs once part of one has left. All that a connection says in a turn of the event loop (80 KiB) goes into one.
 const MAX_BYTES: usize = 128 << 10;

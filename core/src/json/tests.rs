@@ -137,6 +137,23 @@ fn special_bytes_are_found_in_long_texts() {
 }
 
 #[test]
+fn special_bytes_are_found_in_and_behind_blocks() {
+    for len in [543, 544, 545, 1055, 1056, 1057, 1700] {
+        for at in (0..40).chain(500..620).chain(1030..1140).chain(1600..len).filter(|at| *at < len) {
+            for special in [0, 0x1f, b'"', b'\\'] {
+                let mut bytes = vec![0xe4; len];
+                bytes[at] = special;
+                for from in [0, 1, 31, at.saturating_sub(1), at, at + 1] {
+                    let expected = if from <= at { at } else { len };
+                    assert_eq!(next_special(&bytes, from), expected, "{special} at {at} of {len} from {from}");
+                }
+            }
+        }
+        assert_eq!(next_special(&vec![b' '; len], 0), len);
+    }
+}
+
+#[test]
 fn numbers_end_at_the_first_byte_that_is_no_digit() {
     for digits in 1..24 {
         for next in (0..=0xff).filter(|byte: &u8| !byte.is_ascii_digit() && !matches!(byte, b'.' | b'e' | b'E')) {

@@ -59,7 +59,7 @@ fn encode_escaped(out: &mut Vec<u8>, join_ref: Ref<'_>, ref_: Ref<'_>, Text { to
     out.push(b']');
 }
 
-/// With room made once, and each part a copy of known length or at least not an empty one.
+/// With room made once for all.
 #[inline(always)]
 fn append<const N: usize>(out: &mut Vec<u8>, parts: [&str; N]) {
     out.reserve(parts.iter().map(|part| part.len()).sum());
