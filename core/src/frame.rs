@@ -1,7 +1,7 @@
 //! One message, encoded once, to be sent to any number of connections.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, iter};
 
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
@@ -18,13 +18,13 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 #[derive(Clone)]
 pub struct Frame {
     bytes: Arc<[u8]>,
-    /// How many of the last bytes are of no meaning: a slab that is used again has room for the longest.
-    unused: u16,
+    /// How many of the last bytes are of no meaning: memory that is used again has room for more.
+    unused: u32,
     header: u8,
     text: bool,
     reserved: bool,
-    /// Whether the slab was one of [`Slabs`], which may have it still.
-    slab: bool,
+    /// Whether the memory is to be used again: who does that has it, too.
+    lent: bool,
 }
 
 /// A whole WebSocket message, borrowed.
@@ -53,7 +53,7 @@ impl Frame {
 
     /// The bytes for the socket of a server: an unmasked, final frame with its header.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.bytes.len() - usize::from(self.unused)]
+        &self.bytes[..self.bytes.len() - self.unused as usize]
     }
 
     /// The message inside, for hosts with a WebSocket library of their own. O(length) for text.
@@ -65,20 +65,13 @@ impl Frame {
         }
     }
 
-    /// Several frames as one piece, for sending only: as a message it is none.
-    pub(crate) fn concat(frames: &[Self], scratch: &mut Vec<u8>) -> Self {
-        scratch.clear();
-        frames.iter().for_each(|frame| scratch.extend_from_slice(frame.bytes()));
-        Self::new((&**scratch).into(), 0, Kind::Binary)
-    }
-
     fn new(bytes: Arc<[u8]>, header: u8, kind: Kind) -> Self {
-        Self { bytes, unused: 0, header, text: kind == Kind::Text, reserved: false, slab: false }
+        Self { bytes, unused: 0, header, text: kind == Kind::Text, reserved: false, lent: false }
     }
 
     /// The same with bytes of its own.
     pub(crate) fn copy(&self) -> Self {
-        Self { bytes: Arc::from(self.bytes()), unused: 0, slab: false, ..*self }
+        Self { bytes: Arc::from(self.bytes()), unused: 0, lent: false, ..*self }
     }
 
     /// The message inside, as bytes.
@@ -93,7 +86,7 @@ impl Frame {
 
     /// Whether nobody else has it.
     pub(crate) fn is_alone(&self) -> bool {
-        Arc::strong_count(&self.bytes) <= 1 + usize::from(self.slab)
+        Arc::strong_count(&self.bytes) <= 1 + usize::from(self.lent)
     }
 
     /// Whether room is kept for it beyond the bound of a queue (replies to heartbeats).
@@ -156,7 +149,7 @@ impl FrameBuf {
         let header = self.put_header(kind);
         let frame = &self.bytes[MAX_HEADER - usize::from(header)..];
         match self.slabs.put(frame) {
-            Some(slab) => Frame { unused: (SLAB - frame.len()) as u16, slab: true, ..Frame::new(slab, header, kind) },
+            Some(slab) => Frame { unused: (SLAB - frame.len()) as u32, lent: true, ..Frame::new(slab, header, kind) },
             None => Frame::new(frame.into(), header, kind),
         }
     }
@@ -184,6 +177,29 @@ impl FrameBuf {
             }
         }
         size
+    }
+}
+
+/// The memory of the last piece that was made of several frames, to be used again.
+#[derive(Default)]
+pub(crate) struct Joint(Arc<[u8]>);
+
+impl Joint {
+    /// Several frames as one piece, for sending only: as a message it is none. O(length).
+    pub(crate) fn join(&mut self, frames: &[Frame]) -> Frame {
+        let len = frames.iter().map(|frame| frame.bytes().len()).sum();
+        // What is too much of it would be held, too, for as long as the piece waits.
+        if !(len..=len + len / 4).contains(&self.0.len()) || Arc::get_mut(&mut self.0).is_none() {
+            self.0 = iter::repeat_n(0, len).collect();
+        }
+        let mut rest = Arc::get_mut(&mut self.0).unwrap_or_default();
+        for frame in frames {
+            let (part, behind) = rest.split_at_mut(frame.bytes().len());
+            part.copy_from_slice(frame.bytes());
+            rest = behind;
+        }
+        let unused = (self.0.len() - len) as u32;
+        Frame { unused, lent: true, ..Frame::new(self.0.clone(), 0, Kind::Binary) }
     }
 }
 
@@ -284,14 +300,33 @@ mod tests {
         let held: Vec<Frame> = (0..1000).map(|n| alone(&mut frames, &n.to_string())).collect();
         assert!(held.iter().enumerate().all(|(n, frame)| frame.message() == Message::Text(&n.to_string())));
         assert!(held.iter().all(Frame::is_alone));
-        assert_eq!(held.iter().filter(|frame| frame.slab).count(), MAX_SLABS);
+        assert_eq!(held.iter().filter(|frame| frame.lent).count(), MAX_SLABS);
         assert_eq!(frames.slabs.slabs.len(), MAX_SLABS);
         // One that is never let go of is in the way once a round.
         let stuck = held.into_iter().nth(77).unwrap();
-        let slabs = (0..10 * MAX_SLABS).filter(|_| alone(&mut frames, "x").slab).count();
+        let slabs = (0..10 * MAX_SLABS).filter(|_| alone(&mut frames, "x").lent).count();
         assert_eq!(slabs, 10 * (MAX_SLABS - 1));
         assert_eq!(stuck.message(), Message::Text("77"));
-        assert!(!alone(&mut frames, &"x".repeat(SLAB)).slab);
+        assert!(!alone(&mut frames, &"x".repeat(SLAB)).lent);
+    }
+
+    #[test]
+    fn pieces_are_made_in_the_same_memory_once_nobody_has_it() {
+        let mut joint = Joint::default();
+        let mut join = |texts: &[&str]| joint.join(&texts.iter().map(|text| Frame::text(text)).collect::<Vec<_>>());
+        let first = join(&["one", "two", "three"]);
+        let memory = address(&first);
+        assert_eq!(first.bytes(), b"\x81\x03one\x81\x03two\x81\x05three");
+        let second = join(&["four", "five", "six"]);
+        assert_eq!(first.bytes(), b"\x81\x03one\x81\x03two\x81\x05three", "somebody has it");
+        assert_ne!(address(&second), memory);
+        let memory = address(&second);
+        drop((first, second));
+        let shorter = join(&["a", "b", "one", "two"]);
+        assert_eq!((address(&shorter), shorter.bytes()), (memory, &b"\x81\x01a\x81\x01b\x81\x03one\x81\x03two"[..]));
+        drop(shorter);
+        let small = join(&["a", "b"]);
+        assert_eq!((small.bytes.len(), small.bytes()), (6, &b"\x81\x01a\x81\x01b"[..]), "most would be in vain");
     }
 
     fn alone(frames: &mut FrameBuf, text: &str) -> Frame {

@@ -28,7 +28,7 @@ pub(crate) struct Single<S> {
     pub(crate) now: Instant,
     pub(crate) stage: Stage,
     /// What was read last; one for all sockets.
-    pub(crate) buffer: Box<[u8]>,
+    pub(crate) buffer: Vec<u8>,
     /// Bytes that came in since the last time that all was written out.
     pub(crate) input: usize,
     /// Whether something was done between turns that may have led to output.
@@ -46,7 +46,7 @@ impl<S> Single<S> {
         let door = Door::open(listener, poll.registry(), LISTENER)?;
         let inbox = Inbox::new(hub.capacity().commands, move || waker.wake());
         inbox.write_metrics(&mut hub);
-        let buffer = vec![0; config.read_per_turn.clamp(1, MAX_BUFFER)].into_boxed_slice();
+        let buffer = vec![0; config.read_per_turn.clamp(1, MAX_BUFFER)];
         Ok(Self {
             endpoint: Endpoint::with_config(hub, config.endpoint.clone()),
             poll,

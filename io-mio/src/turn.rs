@@ -9,7 +9,7 @@ use chanson_core::log::Level;
 use mio::net::TcpStream;
 
 use crate::door::Accepted;
-use crate::server::{EVENTS, LISTENER, Stage};
+use crate::server::{EVENTS, LISTENER, MAX_BUFFER, Stage};
 use crate::single::Single;
 use crate::sockets::{self, Got, Socket};
 use crate::sys;
@@ -126,11 +126,13 @@ impl<S> Single<S> {
         if !socket.readable || !self.endpoint.wants_bytes(id) {
             return None;
         }
+        // A handler that panicked has not given it back.
+        self.buffer.resize(self.config.read_per_turn.clamp(1, MAX_BUFFER), 0);
         let room = self.buffer.len().min(share);
         match socket.read(&mut self.buffer[..room]) {
             Got::Bytes(count) => {
                 let more = socket.readable;
-                self.endpoint.handle_bytes(self.now, app, id, &self.buffer[..count]);
+                self.endpoint.handle_buffer(self.now, app, id, &mut self.buffer, count);
                 self.took_in(app, count);
                 return more.then_some(count);
             }

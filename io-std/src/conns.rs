@@ -25,11 +25,11 @@ pub(crate) struct Conns {
 pub(crate) struct Conn {
     id: ConnId,
     stream: Arc<TcpStream>,
-    reader: Sender<Box<[u8]>>,
+    reader: Sender<Vec<u8>>,
     writer: Sender<Vec<u8>>,
     threads: [JoinHandle<()>; 2],
     /// Buffers that the reader does not get back before more is to be read.
-    held: Vec<Box<[u8]>>,
+    held: Vec<Vec<u8>>,
     /// What batches are made in; `None` while the writer has it.
     batch: Option<Vec<u8>>,
     pace: Pace,
@@ -121,7 +121,7 @@ impl Conns {
     }
 
     /// Gives the reader its buffer back, or keeps it as long as nothing is to be read.
-    pub(crate) fn lend(&mut self, id: ConnId, buffer: Box<[u8]>, wanted: bool) {
+    pub(crate) fn lend(&mut self, id: ConnId, buffer: Vec<u8>, wanted: bool) {
         let Some(conn) = self.get_mut(id) else { return };
         conn.held.push(buffer);
         if wanted {
@@ -212,7 +212,7 @@ impl Conn {
         let writing = start("chanson-write", needs.stack, move || threads::write(id, &socket, &batches, &sent));
         // Without the second thread, the first ends by itself: nothing was lent to it.
         let threads = [reading, writing.ok()?];
-        let held = vec![vec![0; needs.buffer].into_boxed_slice(); BUFFERS];
+        let held = vec![vec![0; needs.buffer]; BUFFERS];
         let (stream, batch, pace) = (Arc::clone(stream), Some(Vec::new()), Pace::Level);
         let mut conn = Self { id, stream, reader, writer, threads, held, batch, pace, shut: false };
         conn.lend_held();

@@ -15,7 +15,7 @@ pub(crate) enum Input {
     Accepted(TcpStream, SocketAddr),
     AcceptFailed,
     /// So many bytes came; the buffer is to be given back.
-    Bytes(ConnId, Box<[u8]>, usize),
+    Bytes(ConnId, Vec<u8>, usize),
     /// The peer sends no more.
     Eof(ConnId),
     Failed(ConnId),
@@ -38,7 +38,7 @@ pub(crate) fn start(name: &str, stack: usize, run: impl FnOnce() + Send + 'stati
 }
 
 /// Reads into the buffers that it is lent.
-pub(crate) fn read(conn: ConnId, stream: &Arc<TcpStream>, lent: &Receiver<Box<[u8]>>, inputs: &Sender<Input>) {
+pub(crate) fn read(conn: ConnId, stream: &Arc<TcpStream>, lent: &Receiver<Vec<u8>>, inputs: &Sender<Input>) {
     for mut buffer in lent {
         let input = match read_some(&**stream, &mut buffer) {
             Ok(0) => Input::Eof(conn),

@@ -109,8 +109,8 @@ impl<S> Server<S> {
                 let text = format_args!("a connection cannot be accepted: no file descriptor left?");
                 self.endpoint.log(self.now, Level::Warn, text);
             }
-            Input::Bytes(conn, buffer, count) => {
-                self.endpoint.handle_bytes(self.now, app, conn, &buffer[..count]);
+            Input::Bytes(conn, mut buffer, count) => {
+                self.endpoint.handle_buffer(self.now, app, conn, &mut buffer, count);
                 self.conns.lend(conn, buffer, self.endpoint.wants_bytes(conn));
                 self.took_in(app, count);
             }

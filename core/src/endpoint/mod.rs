@@ -88,7 +88,7 @@ pub struct Endpoint<S = ()> {
     hub: Hub<S>,
     sessions: Sessions,
     run: Run,
-    /// Lent to the session whose bytes are being read, so that an idle one needs no buffer of its own.
+    /// Lent to the session whose bytes are being read, unless the host lends one, so that an idle one needs no buffer of its own.
     buffer: Vec<u8>,
     /// Lent in the same way.
     inflater: Inflater,
@@ -123,19 +123,40 @@ impl<S> Endpoint<S> {
     /// Bytes came. Unknown connections are ignored.
     pub fn handle_bytes(&mut self, now: Instant, app: &mut S, conn: ConnId, bytes: &[u8]) {
         self.sessions.tick(now);
-        let now = self.sessions.now;
         let mut buffer = std::mem::take(&mut self.buffer);
-        if let Some(entry) = self.sessions.get_mut(conn) {
-            entry.session.lend(&mut buffer);
-            entry.session.handle_bytes(now, bytes);
-            self.sessions.stats.bytes_in += bytes.len() as u64;
-            self.sessions.mind_handshake(conn);
+        if self.sessions.take_in(conn, &mut buffer, bytes) {
             self.pump(app, conn);
         }
-        if let Some(entry) = self.sessions.get_mut(conn) {
-            entry.session.take_back(&mut buffer);
-        }
+        self.sessions.take_back(conn, &mut buffer);
         self.buffer = buffer;
+        self.finish_turn(app);
+    }
+
+    /// The same for the first `len` bytes of a buffer, which are decoded where they stand, if they can be: it spares a copy of
+    /// them. The buffer keeps its length, and what is in it is of no meaning then.
+    ///
+    /// ```
+    /// # use chanson_core::{Endpoint, Hub, time::Instant};
+    /// # use std::io::Read as _;
+    /// # let mut endpoint: Endpoint = Endpoint::new(Hub::builder().seed([7; 32]).build()?);
+    /// # let now = Instant::ORIGIN;
+    /// # let conn = endpoint.handle_connect(now, None)?;
+    /// let mut buffer = vec![0; 64 * 1024]; // for all connections
+    /// # let mut socket = &b"GET / HTTP/1.0\r\n\r\n"[..];
+    /// let len = socket.read(&mut buffer)?;
+    /// endpoint.handle_buffer(now, &mut (), conn, &mut buffer, len);
+    /// assert_eq!(endpoint.poll_writable(), Some(conn));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn handle_buffer(&mut self, now: Instant, app: &mut S, conn: ConnId, buffer: &mut Vec<u8>, len: usize) {
+        if self.sessions.is_secure() {
+            return self.handle_bytes(now, app, conn, &buffer[..len.min(buffer.len())]);
+        }
+        self.sessions.tick(now);
+        if self.sessions.take_in_buffer(conn, buffer, len) {
+            self.pump(app, conn);
+        }
+        self.sessions.take_back(conn, buffer);
         self.finish_turn(app);
     }
 

@@ -1,7 +1,7 @@
 //! Broadcasts in a row to the same receivers go out as one piece: what a receiver costs is then paid once for all of them.
 
 use super::sessions::Sessions;
-use crate::frame::Frame;
+use crate::frame::{Frame, Joint};
 use crate::id::ConnId;
 use crate::pubsub::Audience;
 
@@ -16,7 +16,7 @@ pub(super) struct Run {
     frames: Vec<Frame>,
     bytes: usize,
     /// Where the frames are put together.
-    scratch: Vec<u8>,
+    joint: Joint,
 }
 
 impl Run {
@@ -60,7 +60,7 @@ impl Run {
         match &*self.frames {
             [frame] => self.others().for_each(|conn| sessions.queue(conn, frame)),
             frames => {
-                let all = Frame::concat(frames, &mut self.scratch);
+                let all = self.joint.join(frames);
                 self.others().for_each(|conn| sessions.queue_all(conn, &all, frames));
             }
         }

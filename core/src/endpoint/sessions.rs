@@ -180,8 +180,34 @@ impl Sessions {
         entry.touch(&mut self.touched);
     }
 
+    /// Bytes came, for which the session is lent a buffer until [`take_back`](Self::take_back); whether there is one.
+    pub(super) fn take_in(&mut self, conn: ConnId, buffer: &mut Vec<u8>, bytes: &[u8]) -> bool {
+        let now = self.now;
+        let Some(entry) = self.get_mut(conn) else { return false };
+        entry.session.lend(buffer);
+        entry.session.handle_bytes(now, bytes);
+        self.stats.bytes_in += bytes.len() as u64;
+        self.mind_handshake(conn);
+        true
+    }
+
+    /// The same for bytes that are in the buffer already.
+    pub(super) fn take_in_buffer(&mut self, conn: ConnId, buffer: &mut Vec<u8>, len: usize) -> bool {
+        let now = self.now;
+        let Some(entry) = find(&mut self.entries, conn) else { return false };
+        entry.session.handle_buffer(now, buffer, len);
+        self.stats.bytes_in += len as u64;
+        true
+    }
+
+    pub(super) fn take_back(&mut self, conn: ConnId, buffer: &mut Vec<u8>) {
+        if let Some(entry) = self.get_mut(conn) {
+            entry.session.take_back(buffer);
+        }
+    }
+
     /// Bytes came: the TLS handshake may be done by them.
-    pub(super) fn mind_handshake(&mut self, conn: ConnId) {
+    fn mind_handshake(&mut self, conn: ConnId) {
         if let Some(entry) = self.get_mut(conn)
             && entry.handshaking
             && !entry.session.is_handshaking()

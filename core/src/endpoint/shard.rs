@@ -8,7 +8,7 @@ use super::sessions::{Answer, Sessions};
 use super::{Config, Next, Stats};
 use crate::deflate::Inflater;
 use crate::error::CloseReason;
-use crate::frame::Frame;
+use crate::frame::{Frame, Joint};
 use crate::http::RequestBuf;
 use crate::id::ConnId;
 use crate::limits::Capacity;
@@ -36,7 +36,7 @@ pub struct Shard {
     buffer: Vec<u8>,
     inflater: Inflater,
     /// Frames are put together in it.
-    scratch: Vec<u8>,
+    joint: Joint,
 }
 
 /// What a connection has to do with the hub.
@@ -63,7 +63,7 @@ impl Shard {
             ending: Vec::new(),
             buffer: Vec::new(),
             inflater: Inflater::default(),
-            scratch: Vec::new(),
+            joint: Joint::default(),
         }
     }
 
@@ -82,19 +82,25 @@ impl Shard {
     /// Bytes came. Unknown connections are ignored.
     pub fn handle_bytes(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
         self.sessions.tick(now);
-        let now = self.sessions.now;
         let mut buffer = std::mem::take(&mut self.buffer);
-        if let Some(entry) = self.sessions.get_mut(conn) {
-            entry.session.lend(&mut buffer);
-            entry.session.handle_bytes(now, bytes);
-            self.sessions.stats.bytes_in += bytes.len() as u64;
-            self.sessions.mind_handshake(conn);
+        if self.sessions.take_in(conn, &mut buffer, bytes) {
             self.pump(conn);
         }
-        if let Some(entry) = self.sessions.get_mut(conn) {
-            entry.session.take_back(&mut buffer);
-        }
+        self.sessions.take_back(conn, &mut buffer);
         self.buffer = buffer;
+        self.finish();
+    }
+
+    /// As [`Endpoint::handle_buffer`](super::Endpoint::handle_buffer): the first `len` bytes of a buffer came.
+    pub fn handle_buffer(&mut self, now: Instant, conn: ConnId, buffer: &mut Vec<u8>, len: usize) {
+        if self.sessions.is_secure() {
+            return self.handle_bytes(now, conn, &buffer[..len.min(buffer.len())]);
+        }
+        self.sessions.tick(now);
+        if self.sessions.take_in_buffer(conn, buffer, len) {
+            self.pump(conn);
+        }
+        self.sessions.take_back(conn, buffer);
         self.finish();
     }
 
@@ -369,7 +375,7 @@ impl Shard {
             }
             [frame] => to.iter().for_each(|conn| self.sessions.queue(*conn, frame)),
             frames => {
-                let all = Frame::concat(frames, &mut self.scratch);
+                let all = self.joint.join(frames);
                 to.iter().for_each(|conn| self.sessions.queue_all(*conn, &all, frames));
             }
         }

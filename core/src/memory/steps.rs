@@ -108,9 +108,10 @@ impl<S> World<S> {
         let (now, pipe) = (self.now, &mut self.pipes[at]);
         let Some(conn) = pipe.conn else { return false };
         if self.endpoint.wants_bytes(conn) {
-            let bytes = pipe.to_server.take(now, self.chunk);
+            let mut bytes = pipe.to_server.take(now, self.chunk);
             if !bytes.is_empty() {
-                self.endpoint.handle_bytes(now, &mut self.app, conn, &bytes);
+                let len = bytes.len();
+                self.endpoint.handle_buffer(now, &mut self.app, conn, &mut bytes, len);
                 return true;
             }
         }

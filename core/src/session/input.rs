@@ -8,6 +8,8 @@ pub(super) struct Input {
     pub(super) bytes: Vec<u8>,
     /// The bytes before this are used up.
     pub(super) start: usize,
+    /// Those from here on are of no meaning.
+    pub(super) end: usize,
     /// Whether `bytes` is the caller's.
     lent: bool,
 }
@@ -21,8 +23,13 @@ impl fmt::Debug for Input {
 
 impl Input {
     /// How many bytes wait.
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len().saturating_sub(self.start)
+    pub(super) const fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// What waits.
+    pub(super) fn fresh(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
     }
 
     /// Whether the bytes are in a caller's buffer.
@@ -33,17 +40,19 @@ impl Input {
     pub(super) fn append(&mut self, bytes: &[u8]) {
         if self.len() == 0 {
             self.clear();
-        } else if self.start > 0 && self.bytes.capacity() - self.bytes.len() < bytes.len() {
+        }
+        self.bytes.truncate(self.end);
+        if self.start > 0 && self.bytes.capacity() - self.end < bytes.len() {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
         self.bytes.extend_from_slice(bytes);
+        self.end = self.bytes.len();
     }
 
     /// Throws away what waits.
-    pub(super) fn clear(&mut self) {
-        self.bytes.clear();
-        self.start = 0;
+    pub(super) const fn clear(&mut self) {
+        (self.start, self.end) = (0, 0);
     }
 
     /// Gives memory back that nothing waits in.
@@ -53,11 +62,11 @@ impl Input {
         }
     }
 
-    /// Takes the caller's buffer instead of an own one, unless something waits in that.
-    pub(super) fn lend(&mut self, buffer: &mut Vec<u8>) {
+    /// Takes the caller's buffer and what is in its first `len` bytes, instead of an own one; not if something waits in that.
+    pub(super) fn lend(&mut self, buffer: &mut Vec<u8>, len: usize) {
         if self.len() == 0 && !self.lent {
             std::mem::swap(&mut self.bytes, buffer);
-            self.clear();
+            (self.start, self.end) = (0, len.min(self.bytes.len()));
             self.lent = true;
         }
     }
@@ -65,12 +74,9 @@ impl Input {
     /// Gives the caller's buffer back; what waits is kept in a buffer of its size.
     pub(super) fn take_back(&mut self, buffer: &mut Vec<u8>) {
         if self.lent {
-            let rest = self.bytes.get(self.start..).unwrap_or_default().to_vec();
+            let rest = self.fresh().to_vec();
             std::mem::swap(&mut self.bytes, buffer);
-            buffer.clear();
-            self.bytes = rest;
-            self.start = 0;
-            self.lent = false;
+            *self = Self { start: 0, end: rest.len(), bytes: rest, lent: false };
         }
         self.release();
     }

@@ -169,6 +169,37 @@ impl Session {
         self.await_close();
     }
 
+    /// The same for the first `len` bytes of a buffer, which is the session's until [`take_back`](Self::take_back): they are
+    /// decoded where they stand, which spares a copy of them.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use chanson_core::session::{Config, Event, Session};
+    /// # use chanson_core::time::Instant;
+    /// # let (now, config) = (Instant::ORIGIN, Arc::new(Config::default()));
+    /// # let mut session = Session::server(now, &config);
+    /// let mut buffer = vec![0; 4096]; // for all sessions, in turn
+    /// # let mut socket = &b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"[..];
+    /// let len = std::io::Read::read(&mut socket, &mut buffer)?;
+    /// session.handle_buffer(now, &mut buffer, len);
+    /// while let Some(event) = session.poll_event() {
+    ///     assert!(matches!(event, Event::Request(_)));
+    /// }
+    /// session.take_back(&mut buffer);
+    /// assert_eq!(buffer.len(), 4096);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn handle_buffer(&mut self, now: Instant, buffer: &mut Vec<u8>, len: usize) {
+        let bytes = &buffer[..len.min(buffer.len())];
+        if bytes.is_empty() || self.tls.is_some() || !self.machine.listens() || self.input.len() > 0 {
+            return self.handle_bytes(now, bytes);
+        }
+        self.machine.tick(now);
+        self.machine.bytes_came();
+        self.input.lend(buffer, len);
+        self.await_close();
+    }
+
     /// The peer sends no more, or the transport failed.
     ///
     /// A request that came whole is still handed out and answered, for an HTTP client may close its sending side early. When
@@ -435,10 +466,11 @@ impl Session {
     /// Lends a buffer to the session for as long as it takes to hand in bytes and drain the events, so that an idle session
     /// need have none of its own. Many sessions can be lent the same one, in turn.
     pub fn lend(&mut self, buffer: &mut Vec<u8>) {
-        self.input.lend(buffer);
+        self.input.lend(buffer, 0);
     }
 
-    /// Takes back what was lent. Bytes that are not used up stay in the session, in a buffer of just their size.
+    /// Takes back what was lent, as long as it was; its bytes are of no meaning. Those that are not used up stay in the session,
+    /// in a buffer of just their size.
     pub fn take_back(&mut self, buffer: &mut Vec<u8>) {
         self.input.take_back(buffer);
     }

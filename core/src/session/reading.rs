@@ -28,7 +28,7 @@ impl Session {
         }
         let limits = self.machine.limits();
         let Phase::Http(exchange) = &mut self.machine.phase else { return false };
-        let fresh = &self.input.bytes[self.input.start..];
+        let fresh = self.input.fresh();
         let hello = exchange.reader.is_in_head() && fresh.first() == Some(&TLS_HANDSHAKE);
         match exchange.reader.read(fresh, &limits) {
             Ok((used, progress)) => {
@@ -90,10 +90,11 @@ impl Session {
         let limits = self.machine.limits();
         let Phase::Upgrading(upgrading) = &mut self.machine.phase else { return Ok(None) };
         let handshake = &mut upgrading.handshake;
-        let fresh = &self.input.bytes[self.input.start..];
+        let Input { bytes, start, end, .. } = &mut self.input;
+        let fresh = &bytes[*start..*end];
         let Some(len) = handshake.read(fresh, limits.head)? else { return Ok(None) };
         let head = Head::parse(&fresh[..len], limits.headers)?;
-        self.input.start += len;
+        *start += len;
         if head.is_interim() {
             return Ok(Some(Answer::Interim));
         }
@@ -104,10 +105,9 @@ impl Session {
     }
 
     pub(super) fn poll_websocket(&mut self) -> Option<Event<'_>> {
-        let Self { machine, input: Input { bytes, start, .. }, decoder, compression, .. } = self;
-        let end = bytes.len();
+        let Self { machine, input: Input { bytes, start, end, .. }, decoder, compression, .. } = self;
         let defers = machine.defers();
-        let event = match decoder.decode(&mut bytes[*start..]) {
+        let event = match decoder.decode(&mut bytes[*start..*end]) {
             Ok((used, item)) => {
                 *start += used;
                 match item {
@@ -136,7 +136,7 @@ impl Session {
             Err(error) => fail(machine, error),
         };
         if event.is_some() {
-            *start = end;
+            *start = *end;
         }
         event
     }
@@ -144,9 +144,10 @@ impl Session {
     /// After our close frame: throws away what comes until the peer's.
     pub(super) fn await_close(&mut self) {
         while let Phase::Closing = self.machine.phase {
-            match self.decoder.decode(&mut self.input.bytes[self.input.start..]) {
+            let Input { bytes, start, end, .. } = &mut self.input;
+            match self.decoder.decode(&mut bytes[*start..*end]) {
                 Ok((used, item)) => {
-                    self.input.start += used;
+                    *start += used;
                     match item {
                         Some(Incoming::Close { code, .. }) => self.machine.peer_closed(code),
                         Some(_) => {}

@@ -28,7 +28,7 @@ pub(super) struct Worker {
     config: Config,
     clock: Clock,
     now: Instant,
-    buffer: Box<[u8]>,
+    buffer: Vec<u8>,
     /// How many turns in a row had more events than fit.
     crowded: u32,
     stats: Stats,
@@ -56,7 +56,7 @@ impl Worker {
         shared: Arc<Shared>,
         ends: Ends,
     ) -> Self {
-        let buffer = vec![0; config.read_per_turn.clamp(1, MAX_BUFFER)].into_boxed_slice();
+        let buffer = vec![0; config.read_per_turn.clamp(1, MAX_BUFFER)];
         Self {
             index,
             shard,
@@ -195,7 +195,7 @@ impl Worker {
         match socket.read(&mut self.buffer[..room]) {
             Got::Bytes(count) => {
                 let more = socket.readable;
-                self.shard.handle_bytes(self.now, id, &self.buffer[..count]);
+                self.shard.handle_buffer(self.now, id, &mut self.buffer, count);
                 return more.then_some(count);
             }
             Got::End => self.shard.handle_eof(self.now, id),

@@ -106,17 +106,35 @@ fn fire(session: &mut Session, now: u64) {
     assert!(session.poll_timeout().is_none_or(|deadline| deadline > at(now)));
 }
 
+/// How bytes are handed to a session.
+#[derive(Clone, Copy, Debug)]
+enum Handing {
+    Plain,
+    /// With a buffer lent for them.
+    Lend,
+    /// In a buffer, in which more stands behind them.
+    InBuffer,
+}
+
 /// What a session says to the bytes, cut as given: its events and its bytes. Every request is answered, upgrades accepted.
-fn play(bytes: &[u8], cuts: &[usize], lend: bool) -> (Vec<String>, Vec<u8>) {
+fn play(bytes: &[u8], cuts: &[usize], handing: Handing) -> (Vec<String>, Vec<u8>) {
     let (mut session, mut scratch) = (new(), Vec::new());
     let (mut all, mut out, mut rest) = (Vec::new(), Vec::new(), bytes);
     for cut in cuts.iter().copied().chain([usize::MAX]) {
         let (piece, after) = rest.split_at(cut.min(rest.len()));
         rest = after;
-        if lend {
-            session.lend(&mut scratch);
+        match handing {
+            Handing::Plain => session.handle_bytes(at(1), piece),
+            Handing::Lend => {
+                session.lend(&mut scratch);
+                session.handle_bytes(at(1), piece);
+            }
+            Handing::InBuffer => {
+                scratch.resize(scratch.len().max(piece.len() + 1), b'x');
+                scratch[..piece.len()].copy_from_slice(piece);
+                session.handle_buffer(at(1), &mut scratch, piece.len());
+            }
         }
-        session.handle_bytes(at(1), piece);
         loop {
             let answered = session.machine.is_pending();
             let some = events(&mut session);
@@ -128,9 +146,7 @@ fn play(bytes: &[u8], cuts: &[usize], lend: bool) -> (Vec<String>, Vec<u8>) {
                 session.respond(at(1), &Response::new(200)).unwrap();
             }
         }
-        if lend {
-            session.take_back(&mut scratch);
-        }
+        session.take_back(&mut scratch);
         out.extend(sent(&mut session, 1));
     }
     session.handle_eof(at(2));
@@ -161,10 +177,11 @@ fn conversation() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn cuts_do_not_matter(bytes in conversation(), cuts in prop::collection::vec(0usize..200, 0..12)) {
-        let whole = play(&bytes, &[], false);
-        prop_assert_eq!(&play(&bytes, &vec![1; bytes.len()], false), &whole);
-        prop_assert_eq!(&play(&bytes, &cuts, false), &whole);
-        prop_assert_eq!(&play(&bytes, &cuts, true), &whole);
+        let whole = play(&bytes, &[], Handing::Plain);
+        prop_assert_eq!(&play(&bytes, &vec![1; bytes.len()], Handing::Plain), &whole);
+        for handing in [Handing::Plain, Handing::Lend, Handing::InBuffer] {
+            prop_assert_eq!(&play(&bytes, &cuts, handing), &whole, "{:?}", handing);
+        }
         prop_assert_eq!(whole.0.iter().filter(|event| ends(event)).count(), 1);
         prop_assert!(ends(whole.0.last().unwrap()));
     }

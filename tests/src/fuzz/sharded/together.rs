@@ -119,12 +119,13 @@ impl World {
         let Some((number, bytes)) = op.bytes(vsn) else { return };
         let Some(at) = at(number, self.conns.len()) else { return };
         let (id, (shard, conn)) = (self.conns[at].id, self.conns[at].place);
-        for piece in pieces(number, &mut self.conns[at].held, &bytes) {
+        for mut piece in pieces(number, &mut self.conns[at].held, &bytes) {
             if self.endpoint.wants_bytes(id) {
                 self.endpoint.handle_bytes(self.now, &mut self.later, id, &piece);
             }
             if self.host.shards[shard].wants_bytes(conn) {
-                self.host.shards[shard].handle_bytes(self.now, conn, &piece);
+                let len = piece.len();
+                self.host.shards[shard].handle_buffer(self.now, conn, &mut piece, len);
             }
             self.host.settle();
         }
