@@ -70,7 +70,12 @@ impl<S> Single<S> {
     pub(crate) fn act<T>(&mut self, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
         let now = self.now();
         self.acted = true;
-        self.endpoint.act(now, app, act)
+        let result = self.endpoint.act(now, app, act);
+        // A host that says much between two turns does so at the speed of its peers.
+        if self.endpoint.holds_back() {
+            self.flush(app);
+        }
+        result
     }
 
     pub(crate) fn now(&self) -> Instant {

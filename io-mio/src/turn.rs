@@ -147,7 +147,7 @@ impl<S> Single<S> {
     /// what there is goes out in between.
     fn took_in(&mut self, app: &mut S, count: usize) {
         self.input += count;
-        if self.input >= FLUSH_AFTER {
+        if self.input >= FLUSH_AFTER || self.endpoint.holds_back() {
             self.flush(app);
         }
     }
@@ -182,11 +182,14 @@ impl<S> Single<S> {
             while let Some(id) = self.endpoint.poll_writable() {
                 self.write(id);
             }
-            if self.dead.is_empty() {
+            if self.dead.is_empty() && !self.endpoint.holds_back() {
                 return;
             }
             while let Some(id) = self.dead.pop() {
                 self.close(app, id);
+            }
+            if self.endpoint.holds_back() {
+                self.endpoint.resume(self.now, app);
             }
         }
     }

@@ -156,18 +156,18 @@ impl<S> Server<S> {
     /// writers catch up in between.
     fn took_in(&mut self, app: &mut S, count: usize) {
         self.input += count;
-        if self.input >= CATCH_UP_AFTER {
+        if self.input >= CATCH_UP_AFTER || self.endpoint.holds_back() {
             self.flush(app);
-            self.catch_up(app);
+            self.catch_up();
+            self.flush(app);
+            self.input = 0;
         }
     }
 
     /// Waits for writers that make progress, and for none of them for long.
-    fn catch_up(&mut self, app: &mut S) {
+    fn catch_up(&mut self) {
         self.wait_for_writers(|server| server.conns.behind() > 0);
         self.conns.give_up_waiting();
-        self.flush(app);
-        self.input = 0;
     }
 
     fn wait_for_writers(&mut self, more: impl Fn(&Self) -> bool) {
@@ -213,11 +213,15 @@ impl<S> Server<S> {
             while let Some(id) = self.endpoint.poll_writable() {
                 self.write(id);
             }
-            if self.dead.is_empty() {
+            if self.dead.is_empty() && !self.endpoint.holds_back() {
                 break;
             }
             while let Some(id) = self.dead.pop() {
                 self.close(app, id);
+            }
+            if self.endpoint.holds_back() {
+                self.catch_up();
+                self.endpoint.resume(self.now, app);
             }
         }
         if self.conns.behind() == 0 {

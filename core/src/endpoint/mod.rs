@@ -122,7 +122,7 @@ impl<S> Endpoint<S> {
 
     /// Bytes came. Unknown connections are ignored.
     pub fn handle_bytes(&mut self, now: Instant, app: &mut S, conn: ConnId, bytes: &[u8]) {
-        self.sessions.tick(now);
+        self.begin_turn(now);
         let mut buffer = std::mem::take(&mut self.buffer);
         if self.sessions.take_in(conn, &mut buffer, bytes) {
             self.pump(app, conn);
@@ -152,7 +152,7 @@ impl<S> Endpoint<S> {
         if self.sessions.is_secure() {
             return self.handle_bytes(now, app, conn, &buffer[..len.min(buffer.len())]);
         }
-        self.sessions.tick(now);
+        self.begin_turn(now);
         if self.sessions.take_in_buffer(conn, buffer, len) {
             self.pump(app, conn);
         }
@@ -162,7 +162,7 @@ impl<S> Endpoint<S> {
 
     /// The peer sends no more; call it again when sending fails too.
     pub fn handle_eof(&mut self, now: Instant, app: &mut S, conn: ConnId) {
-        self.sessions.tick(now);
+        self.begin_turn(now);
         let now = self.sessions.now;
         if let Some(entry) = self.sessions.get_mut(conn) {
             entry.session.handle_eof(now);
@@ -173,7 +173,7 @@ impl<S> Endpoint<S> {
 
     /// The transport is gone, whoever shut it down; so is the id.
     pub fn handle_close(&mut self, now: Instant, app: &mut S, conn: ConnId) {
-        self.sessions.tick(now);
+        self.begin_turn(now);
         if self.sessions.remove(conn) {
             self.hub.handle_close(now, app, conn, CloseReason::TransportEof);
             self.finish_turn(app);
@@ -182,7 +182,7 @@ impl<S> Endpoint<S> {
 
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant, app: &mut S) {
-        self.sessions.tick(now);
+        self.begin_turn(now);
         let now = self.sessions.now;
         while let Some((at, conn)) = self.sessions.timers.pop_due(now) {
             if let Some(entry) = self.sessions.get_mut(conn).filter(|entry| entry.look_at == Some(at)) {
@@ -197,7 +197,9 @@ impl<S> Endpoint<S> {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest; `None` when nothing is waiting.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if !self.sessions.resumed.is_empty() {
+        let resumes = !self.sessions.held_back && !self.sessions.resumed.is_empty();
+        let is_next = self.sessions.held_back && self.sessions.touched.is_empty();
+        if resumes || is_next {
             return Some(self.sessions.now);
         }
         self.sessions.timers.next().into_iter().chain(self.hub.poll_timeout()).min()
@@ -213,10 +215,41 @@ impl<S> Endpoint<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn act<T>(&mut self, now: Instant, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
-        self.sessions.tick(now);
+        self.begin_turn(now);
         let result = act(&mut self.hub, app);
         self.finish_turn(app);
         result
+    }
+
+    /// Whether something is held back, since some connection was told much at a time (half of what may wait for it): so that a
+    /// peer that reads is not taken for one that does not, send what is pending before there is more, then
+    /// [`resume`](Self::resume). [`poll_timeout`](Self::poll_timeout) is due at once then.
+    pub const fn holds_back(&self) -> bool {
+        self.sessions.held_back
+    }
+
+    /// Goes on with what was held back. `act` and `handle_*` do so, too; if what was pending had not been sent before, all that
+    /// was held back is queued, and what is more than may wait makes its receiver a slow one.
+    ///
+    /// ```
+    /// # use chanson_core::{Endpoint, Hub, time::Instant};
+    /// # let mut endpoint: Endpoint = Endpoint::new(Hub::builder().seed([7; 32]).build()?);
+    /// # let (now, app) = (Instant::ORIGIN, &mut ());
+    /// # fn send(_: &mut Endpoint, _: chanson_core::ConnId) {}
+    /// loop {
+    ///     while let Some(conn) = endpoint.poll_writable() {
+    ///         send(&mut endpoint, conn);
+    ///     }
+    ///     if !endpoint.holds_back() {
+    ///         break;
+    ///     }
+    ///     endpoint.resume(now, app);
+    /// }
+    /// # Ok::<(), chanson_core::BuildError>(())
+    /// ```
+    pub fn resume(&mut self, now: Instant, app: &mut S) {
+        self.begin_turn(now);
+        self.finish_turn(app);
     }
 
     // --- what to do ---
@@ -296,9 +329,9 @@ impl<S> Endpoint<S> {
     }
 
     /// Whether to read from this connection. Not while an earlier request of it waits for its answer and enough lies
-    /// behind it.
+    /// behind it, nor while it is held back.
     pub fn wants_bytes(&self, conn: ConnId) -> bool {
-        self.sessions.get(conn).is_some_and(|entry| entry.session.wants_bytes())
+        self.sessions.get(conn).is_some_and(|entry| !entry.held_back && entry.session.wants_bytes())
     }
 
     /// The answer to give to a transport that is one too many, before it is closed: [`BUSY`], or with TLS nothing, for it could not
@@ -331,6 +364,10 @@ impl<S> Endpoint<S> {
     fn pump(&mut self, app: &mut S, conn: ConnId) {
         let now = self.sessions.now;
         loop {
+            if self.sessions.held_back {
+                self.sessions.hold_back(conn);
+                break;
+            }
             let Some(entry) = self.sessions.get_mut(conn) else { return };
             entry.session.lend_inflater(&mut self.inflater);
             let Some(event) = entry.session.poll_event() else { break };
@@ -358,7 +395,26 @@ impl<S> Endpoint<S> {
         self.sessions.watch(conn);
     }
 
-    /// Ends a turn: sends what the hub has to send, until nothing more comes of it.
+    /// Begins a turn: what the last one held back comes first.
+    #[inline]
+    fn begin_turn(&mut self, now: Instant) {
+        self.sessions.tick(now);
+        if self.sessions.held_back {
+            self.go_on();
+        }
+    }
+
+    /// Whoever has had no turn to send gets all of it now, and may be a slow one by that.
+    #[cold]
+    fn go_on(&mut self) {
+        self.sessions.held_back = false;
+        self.sessions.heedless = !self.sessions.touched.is_empty();
+        self.drain(None);
+        self.run.flush(&mut self.sessions);
+        self.sessions.heedless = false;
+    }
+
+    /// Ends a turn: sends what the hub has to send, until nothing more comes of it or it is held back.
     fn finish_turn(&mut self, app: &mut S) {
         loop {
             self.drain(None);
@@ -366,7 +422,9 @@ impl<S> Endpoint<S> {
             self.sessions.mind_the_total();
             if let Some(conn) = self.sessions.slow.pop() {
                 self.close_slow(app, conn);
-            } else if let Some(conn) = self.sessions.resumed.pop() {
+            } else if !self.sessions.held_back
+                && let Some(conn) = self.sessions.resume()
+            {
                 self.pump(app, conn);
             } else {
                 return;
@@ -393,7 +451,9 @@ impl<S> Endpoint<S> {
 
     fn take_outputs(&mut self, current: Option<ConnId>) {
         let (hub, sessions, run) = (&mut self.hub, &mut self.sessions, &mut self.run);
-        while let Some((output, audience)) = hub.poll_delivery() {
+        while !sessions.held_back
+            && let Some((output, audience)) = hub.poll_delivery()
+        {
             if let Output::Deliver { to, frame } = output {
                 run.add(sessions, current, to, audience, frame);
                 continue;

@@ -34,7 +34,7 @@ impl Run {
             self.flush(sessions);
             return to.iter().for_each(|conn| sessions.queue(*conn, frame));
         }
-        let fits = self.bytes + frame.bytes().len() <= MAX_BYTES;
+        let fits = self.bytes + frame.bytes().len() <= MAX_BYTES.min(sessions.load.portion());
         if self.frames.is_empty() || !fits || !(self.audience.is(audience) || self.to == to) {
             self.flush(sessions);
             self.to.extend_from_slice(to);

@@ -38,8 +38,12 @@ pub(super) struct Sessions {
     pub(super) load: Load,
     /// Connections to close because they do not read.
     pub(super) slow: Vec<ConnId>,
-    /// Connections that were answered late and may have more to say already.
+    /// Connections that were answered late, or held back, and may have more to say already.
     pub(super) resumed: Vec<ConnId>,
+    /// Whether some connection was told so much at a time that the transport should have its turn before there is more.
+    pub(super) held_back: bool,
+    /// Whether that does not matter, since the transport did not take its turn.
+    pub(super) heedless: bool,
     /// Compresses for all of them.
     pub(super) deflater: Deflater,
     /// How many of the sessions compress what they send.
@@ -61,6 +65,10 @@ pub(super) struct Entry {
     reserved: u16,
     /// What of `Sessions::queued` is this one's.
     queued: usize,
+    /// What of it the transport has been told of and has not taken.
+    offered: usize,
+    /// Whether it is in `Sessions::resumed` because it was held back.
+    pub(super) held_back: bool,
     /// The earliest moment at which a timer will look at it.
     pub(super) look_at: Option<Instant>,
 }
@@ -81,12 +89,25 @@ impl Load {
     pub(super) fn recount(&mut self, entry: &mut Entry) {
         let waiting = entry.session.queued_bytes();
         let before = std::mem::replace(&mut entry.queued, waiting);
+        entry.offered = entry.offered.min(waiting);
         if waiting < self.max_queued {
             entry.reserved = 0;
         }
         self.queued = self.queued - before + waiting;
         self.most_queued = self.most_queued.max(self.queued);
         self.most_queued_of_one = self.most_queued_of_one.max(waiting);
+    }
+}
+
+impl Load {
+    /// Whether half of what may wait for it has come since the transport was told of anything.
+    const fn is_much(&self, entry: &Entry) -> bool {
+        entry.queued - entry.offered >= self.max_queued / 2
+    }
+
+    /// So many bytes may be queued at a time for connections between which it is not looked who has been told how much.
+    pub(super) const fn portion(&self) -> usize {
+        self.max_queued / 2
     }
 }
 
@@ -109,6 +130,8 @@ impl Sessions {
             },
             slow: Vec::new(),
             resumed: Vec::new(),
+            held_back: false,
+            heedless: false,
             deflater: Deflater::default(),
             compressing: 0,
             stats: Stats::default(),
@@ -133,10 +156,19 @@ impl Sessions {
         }
         let handshaking = session.is_handshaking();
         self.stats.tls_handshaking += usize::from(handshaking);
-        let (touched, slow, compressing) = (false, false, false);
-        let entry =
-            Entry { conn, session, handshaking, touched, slow, compressing, reserved: 0, queued: 0, look_at: None };
-        self.entries[conn.index()] = Some(entry);
+        self.entries[conn.index()] = Some(Entry {
+            conn,
+            session,
+            handshaking,
+            touched: false,
+            slow: false,
+            compressing: false,
+            reserved: 0,
+            queued: 0,
+            offered: 0,
+            held_back: false,
+            look_at: None,
+        });
         self.living += 1;
         self.watch(conn);
     }
@@ -177,6 +209,7 @@ impl Sessions {
         }
         entry.session.queue_with(frame, &mut self.deflater);
         self.load.recount(entry);
+        self.held_back |= self.load.is_much(entry) && !self.heedless;
         entry.touch(&mut self.touched);
     }
 
@@ -231,6 +264,7 @@ impl Sessions {
         }
         entry.session.queue(all);
         self.load.recount(entry);
+        self.held_back |= self.load.is_much(entry) && !self.heedless;
         entry.touch(&mut self.touched);
     }
 
@@ -263,6 +297,25 @@ impl Sessions {
             self.recount(conn);
             self.resumed.push(conn);
         }
+    }
+
+    /// It goes on once others, or itself, have been sent what they were told.
+    pub(super) fn hold_back(&mut self, conn: ConnId) {
+        if let Some(entry) = find(&mut self.entries, conn)
+            && !entry.held_back
+        {
+            entry.held_back = true;
+            self.resumed.push(conn);
+        }
+    }
+
+    /// The next connection that may have more to say.
+    pub(super) fn resume(&mut self) -> Option<ConnId> {
+        let conn = self.resumed.pop()?;
+        if let Some(entry) = self.get_mut(conn) {
+            entry.held_back = false;
+        }
+        Some(conn)
     }
 
     /// There may be something to send.
@@ -300,6 +353,7 @@ impl Sessions {
         while let Some(conn) = self.touched.pop_front() {
             if let Some(entry) = self.get_mut(conn) {
                 entry.touched = false;
+                entry.offered = entry.queued;
                 return Some(conn);
             }
         }

@@ -98,6 +98,10 @@ impl<S> World<S> {
         for at in 0..self.pipes.len() {
             moved |= self.server_writes(at);
         }
+        if self.endpoint.holds_back() {
+            self.endpoint.resume(self.now, &mut self.app);
+            moved = true;
+        }
         for at in 0..self.pipes.len() {
             moved |= self.client_reads(at);
         }

@@ -49,6 +49,53 @@ fn what_waits_beyond_the_bound_closes_the_connection() {
 }
 
 #[test]
+fn what_is_said_at_once_to_one_that_reads_may_be_any_amount() {
+    for policy in [SlowConsumer::Close, SlowConsumer::DropNewest] {
+        let mut world = slow(policy, Capacity::default().with_queued_bytes_per_connection(4 * 1004));
+        world.socket_buffer(usize::MAX);
+        let (a, b) = (member(&mut world), member(&mut world));
+        publish(&mut world, "room:a", 50);
+        assert_eq!((world.recv(a).len(), world.recv(b).len()), (50, 50));
+        // Each is answered with as many bytes as two of them have.
+        let text = "x".repeat(2000);
+        let asked = (0..50).map(|n| format!(r#"["1","{n}","room:a","ping","{text}"]"#));
+        world.send_all(a, asked);
+        assert_eq!((world.recv(a).len(), world.closed(a), world.closed(b)), (50, None, None));
+        let stats = world.stats();
+        assert_eq!((stats.slow_consumers, stats.dropped), (0, 0));
+        assert!(stats.most_queued_bytes_of_one <= 4 * 1004, "{}", stats.most_queued_bytes_of_one);
+    }
+}
+
+#[test]
+fn a_host_that_never_sends_is_owed_no_more_than_the_bound() {
+    use chanson_core::{Endpoint, time::Instant};
+    let capacity = Capacity::default().with_queued_bytes_per_connection(4 * 1004);
+    let hub = builder().mount(Mount::channels("/socket").channel(room())).capacity(capacity).build().unwrap();
+    let config = Config::default().with_slow_consumer(SlowConsumer::DropNewest);
+    let (mut endpoint, now, app) = (Endpoint::with_config(hub, config), Instant::ORIGIN, &mut App::default());
+    let conn = endpoint.handle_connect(now, None).unwrap();
+    endpoint.handle_bytes(
+        now,
+        app,
+        conn,
+        b"GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    // Masked with zeros.
+    let join = br#"["1","1","room:a","phx_join",{}]"#;
+    endpoint.handle_bytes(now, app, conn, &[&[0x81, 0x80 | join.len() as u8, 0, 0, 0, 0], &join[..]].concat());
+    assert_eq!(endpoint.hub().subscriber_count("room:a"), 1);
+    let text = kilobyte();
+    for _ in 0..50 {
+        let payload = Json::new(&text).unwrap();
+        endpoint.act(now, app, |hub, _| (0..3).try_for_each(|_| hub.broadcast("room:a", "data", payload))).unwrap();
+        assert!(endpoint.stats().queued_bytes <= 5 * 1004);
+    }
+    assert!(endpoint.stats().dropped >= 50 * 3 - 4 - 3);
+}
+
+#[test]
 fn those_that_read_are_not_harmed_by_one_that_does_not() {
     let mut world = slow(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(2000));
     world.socket_buffer(100);

@@ -30,7 +30,7 @@ impl World {
                 moved = true;
             }
         }
-        Ok(moved)
+        Ok(moved || self.endpoint.holds_back())
     }
 
     // --- clients ---

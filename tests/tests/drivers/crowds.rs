@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::driver::{Config, Server};
-use crate::common::{Client, PATIENCE, exchange, hub, wait_until};
+use crate::common::{Client, PATIENCE, exchange, hub, room, wait_until};
 use chanson_core::limits::Capacity;
-use chanson_core::{endpoint, session};
+use chanson_core::{Channel, Hub, Mount, endpoint, session};
 use serde_json::json;
 use tungstenite::Message;
 
@@ -90,6 +90,50 @@ fn readers_are_not_taken_for_slow_ones_by_one_full_turn() {
     }
     listeners.into_iter().for_each(|listener| listener.join().unwrap());
     assert_eq!(server.stats().endpoint.slow_consumers, 0);
+}
+
+#[test]
+fn readers_are_not_taken_for_slow_ones_by_what_is_said_at_once() {
+    // Always more than 1 MiB, the bound: by the host, by one handler, and in answer to what one peer asks in a row.
+    let talkative = Channel::new("talk:*")
+        .on("much", |socket, _| {
+            let text = "x".repeat(60_000);
+            (0..40).try_for_each(|n| socket.push("piece", json!([n, text])))
+        })
+        .on("long", |socket, _| socket.reply(json!("x".repeat(15_000))));
+    let hub = Hub::builder().mount(Mount::channels("/socket").channel(room()).channel(talkative));
+    let mut server = Server::bind("127.0.0.1:0", hub).unwrap();
+    let addr = server.local_addr();
+    let reader = std::thread::spawn(move || {
+        let mut reader = Client::joined(addr, "room:a");
+        for n in 0..1500 {
+            assert!(reader.hear().starts_with(&format!(r#"[null,null,"room:a","n",[{n},"#)));
+        }
+        reader.say(r#"["2","2","talk:a","phx_join",{}]"#);
+        assert!(reader.hear().starts_with(r#"["2","2","talk:a","phx_reply",{"status":"ok""#));
+        reader.say(r#"["2","3","talk:a","much",{}]"#);
+        for n in 0..40 {
+            assert!(reader.hear().starts_with(&format!(r#"["2",null,"talk:a","piece",[{n},"#)));
+        }
+        (0..120).for_each(|n| reader.0.write(Message::text(format!(r#"["2","{n}","talk:a","long",{{}}]"#))).unwrap());
+        reader.0.flush().unwrap();
+        for n in 0..120 {
+            assert!(reader.hear().starts_with(&format!(r#"["2","{n}","talk:a","phx_reply""#)));
+        }
+        reader.echo("room:a", 1);
+    });
+    while server.hub().stats().joins < 1 {
+        server.poll(PATIENCE).unwrap();
+    }
+    let text = "x".repeat(1000);
+    server.act(&mut (), |hub, ()| (0..1500).try_for_each(|n| hub.broadcast("room:a", "n", json!([n, text])))).unwrap();
+    while !reader.is_finished() {
+        server.poll(Duration::from_millis(10)).unwrap();
+    }
+    reader.join().unwrap();
+    let stats = server.stats().endpoint;
+    assert_eq!((stats.slow_consumers, stats.dropped), (0, 0));
+    assert!(stats.most_queued_bytes_of_one <= (1 << 20) + 128 * 1024, "{}", stats.most_queued_bytes_of_one);
 }
 
 #[test]
