@@ -1,7 +1,8 @@
 //! What handlers see of the client they act for.
 //!
 //! A send from an event or leave handler is in the output at once, in the order in which it was said. A send from a
-//! join handler waits for the join's reply, which has to be first.
+//! join handler waits for the join's reply, which has to be first; what is wrong with it is said at once all the same, but for
+//! what changes until then: a bound that others reach between a deferred join and its answer crashes the join.
 
 use std::any::Any;
 use std::fmt;
@@ -37,7 +38,7 @@ pub(crate) struct At {
 
 /// What is being handled.
 pub(crate) enum Stage<'a> {
-    Join { ticket: Option<Ticket> },
+    Join { ticket: Option<Ticket>, tracked: Vec<Box<str>> },
     Event { ref_: Ref<'a>, answered: bool },
     Leave,
 }
@@ -57,7 +58,7 @@ impl<'a, S> Socket<'a, S> {
 
     pub(crate) fn into_said(self) -> Said {
         let ticket = match self.stage {
-            Stage::Join { ticket } => ticket,
+            Stage::Join { ticket, .. } => ticket,
             Stage::Event { .. } | Stage::Leave => None,
         };
         Said { ticket, effects: self.effects, stop: self.stop }
@@ -71,7 +72,7 @@ impl<'a, S> Socket<'a, S> {
     /// `BinaryUnsupported` for bytes to a `vsn` 1 client, `TooLarge` for names beyond 255 bytes in a binary message,
     /// `InvalidJson`, `UnknownConn` when the connection has closed.
     pub fn push(&mut self, event: &str, payload: impl ToPayload) -> Result<(), CommandError> {
-        self.send(event, payload, |state, at, event, payload| state.push(at, event, payload))
+        self.send(event, payload, State::can_push, |state, at, event, payload| state.push(at, event, payload))
     }
 
     /// Sends an event to all who joined this topic, this client too. A binary payload passes `vsn` 1 clients over.
@@ -80,7 +81,7 @@ impl<'a, S> Socket<'a, S> {
     /// # Errors
     /// `TooLarge` for names beyond 255 bytes in a binary message, `InvalidJson`.
     pub fn broadcast(&mut self, event: &str, payload: impl ToPayload) -> Result<(), CommandError> {
-        self.send(event, payload, |state, at, event, payload| {
+        self.send(event, payload, State::can_broadcast, |state, at, event, payload| {
             let topic = state.pubsub.member(at).topic;
             state.broadcast(topic, None, event, payload)
         })
@@ -91,7 +92,7 @@ impl<'a, S> Socket<'a, S> {
     /// # Errors
     /// As [`broadcast`](Self::broadcast).
     pub fn broadcast_from(&mut self, event: &str, payload: impl ToPayload) -> Result<(), CommandError> {
-        self.send(event, payload, |state, at, event, payload| {
+        self.send(event, payload, State::can_broadcast, |state, at, event, payload| {
             let topic = state.pubsub.member(at).topic;
             state.broadcast(topic, Some(at), event, payload)
         })
@@ -108,7 +109,11 @@ impl<'a, S> Socket<'a, S> {
         if other == self.at.member {
             return self.push(event, payload);
         }
-        self.send(event, payload, move |state, _, event, payload| push_if_joined(state, conn, &topic, event, payload))
+        let check = move |state: &State, _, event: &str, payload: Payload<'_>| state.can_push(other, event, payload);
+        let push = move |state: &mut State, _, event: &str, payload: Payload<'_>| {
+            push_if_joined(state, conn, &topic, event, payload)
+        };
+        self.send(event, payload, check, push)
     }
 
     /// The same sends on another topic.
@@ -154,8 +159,10 @@ impl<'a, S> Socket<'a, S> {
     pub fn defer(&mut self) -> Result<Ticket, CommandError> {
         let member = self.at.member;
         match &mut self.stage {
-            Stage::Join { ticket: Some(_) } | Stage::Event { answered: true, .. } => Err(CommandError::AlreadyAnswered),
-            Stage::Join { ticket } => {
+            Stage::Join { ticket: Some(_), .. } | Stage::Event { answered: true, .. } => {
+                Err(CommandError::AlreadyAnswered)
+            }
+            Stage::Join { ticket, .. } => {
                 let new = self.state.issue(self.at.conn, Promise::Join { member }, self.ticket_limit)?;
                 *ticket = Some(new);
                 Ok(new)
@@ -182,12 +189,21 @@ impl<'a, S> Socket<'a, S> {
     /// `AlreadyTracked`, `Full`, `TooLarge` (key or meta), `InvalidJson` when `meta` is no object.
     pub fn track(&mut self, key: &str, meta: impl ToPayload) -> Result<(), CommandError> {
         self.check_key(key)?;
-        if self.state.presences.len() >= self.state.capacity.presences {
+        let before = self.tracks(key);
+        if before == Some(true) {
+            return Err(CommandError::AlreadyTracked);
+        }
+        let tracked = self.said_to_track().map_or(0, |tracked| tracked.len());
+        if self.state.presences.len() + tracked >= self.state.capacity.presences {
             return Err(CommandError::Full);
         }
-        self.send(key, Meta(meta, self.state.capacity.presence_meta_bytes), |state, at, key, meta| {
+        self.send(key, Meta(meta, self.state.capacity.presence_meta_bytes), unchecked, |state, at, key, meta| {
             state.track(at, key, object(meta)?)
-        })
+        })?;
+        if let Some(tracked) = self.said_to_track() {
+            tracked.push(key.into());
+        }
+        Ok(())
     }
 
     /// Replaces the meta under `key`; one diff, with the old meta leaving and the new one joining.
@@ -196,7 +212,10 @@ impl<'a, S> Socket<'a, S> {
     /// `NotTracked`, `TooLarge`, `InvalidJson` when `meta` is no object.
     pub fn update(&mut self, key: &str, meta: impl ToPayload) -> Result<(), CommandError> {
         self.check_key(key)?;
-        self.send(key, Meta(meta, self.state.capacity.presence_meta_bytes), |state, at, key, meta| {
+        if self.tracks(key) == Some(false) {
+            return Err(CommandError::NotTracked);
+        }
+        self.send(key, Meta(meta, self.state.capacity.presence_meta_bytes), unchecked, |state, at, key, meta| {
             state.update(at, key, object(meta)?)
         })
     }
@@ -206,7 +225,14 @@ impl<'a, S> Socket<'a, S> {
     /// # Errors
     /// `NotTracked`.
     pub fn untrack(&mut self, key: &str) -> Result<(), CommandError> {
-        self.send(key, Json::NULL, |state, at, key, _| state.untrack(at, key))
+        if self.tracks(key) == Some(false) {
+            return Err(CommandError::NotTracked);
+        }
+        self.send(key, Json::NULL, unchecked, |state, at, key, _| state.untrack(at, key))?;
+        if let Some(tracked) = self.said_to_track() {
+            tracked.retain(|other| **other != *key);
+        }
+        Ok(())
     }
 
     /// The meta that this client shows under `key`.
@@ -220,7 +246,7 @@ impl<'a, S> Socket<'a, S> {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn push_presence_state(&mut self) -> Result<(), CommandError> {
-        self.send("", Json::NULL, |state, at, _, _| state.push_presence_state(at))
+        self.send("", Json::NULL, unchecked, |state, at, _, _| state.push_presence_state(at))
     }
 
     /// Who is here, in a plain form: `[{"key":…,"meta":{…}}, …]` in the order in which they came. O(presences).
@@ -336,18 +362,39 @@ impl<'a, S> Socket<'a, S> {
         self.state.disconnect_later(id)
     }
 
-    /// Does it now, or after the reply if this is a join.
-    fn send<F>(&mut self, name: &str, payload: impl ToPayload, act: F) -> Result<(), CommandError>
+    /// What a join handler has said that is to be tracked behind the reply.
+    const fn said_to_track(&mut self) -> Option<&mut Vec<Box<str>>> {
+        match &mut self.stage {
+            Stage::Join { tracked, .. } => Some(tracked),
+            Stage::Event { .. } | Stage::Leave => None,
+        }
+    }
+
+    /// Whether it is said already in this join handler that `key` is tracked; `None` in other handlers. (A join tracks nothing
+    /// before.)
+    fn tracks(&self, key: &str) -> Option<bool> {
+        match &self.stage {
+            Stage::Join { tracked, .. } => Some(tracked.iter().any(|other| **other == *key)),
+            Stage::Event { .. } | Stage::Leave => None,
+        }
+    }
+
+    /// Does it now; or, if this is a join, after the reply: then `check` says what would be wrong with it.
+    fn send<C, F>(&mut self, name: &str, payload: impl ToPayload, check: C, act: F) -> Result<(), CommandError>
     where
+        C: FnOnce(&State, u32, &str, Payload<'_>) -> Result<(), CommandError>,
         F: FnOnce(&mut State, u32, &str, Payload<'_>) -> Result<(), CommandError> + Send + 'static,
     {
         let mut scratch = self.state.take_scratch();
         let result = match payload.to_payload(&mut scratch) {
             Err(error) => Err(error),
             Ok(payload) if matches!(self.stage, Stage::Join { .. }) => {
-                let (name, payload): (Box<str>, _) = (name.into(), payload.to_owned());
-                self.effects.push(Box::new(move |state, at| act(state, at, &name, payload.as_payload())));
-                Ok(())
+                let checked = check(self.state, self.at.member, name, payload);
+                if checked.is_ok() {
+                    let (name, payload): (Box<str>, _) = (name.into(), payload.to_owned());
+                    self.effects.push(Box::new(move |state, at| act(state, at, &name, payload.as_payload())));
+                }
+                checked
             }
             Ok(payload) => act(self.state, self.at.member, name, payload),
         };
@@ -380,11 +427,12 @@ impl<S> On<'_, '_, S> {
     /// `NotJoined` when this client is not in that topic, else as [`Socket::push`].
     pub fn push(self, event: &str, payload: impl ToPayload) -> Result<(), CommandError> {
         let (conn, topic): (_, Box<str>) = (self.socket.at.conn, self.topic.into());
-        if !self.socket.is_joined(&topic) {
-            return Err(CommandError::NotJoined);
-        }
-        self.socket
-            .send(event, payload, move |state, _, event, payload| push_if_joined(state, conn, &topic, event, payload))
+        let other = self.socket.state.joined(conn, &topic).ok_or(CommandError::NotJoined)?;
+        let check = move |state: &State, _, event: &str, payload: Payload<'_>| state.can_push(other, event, payload);
+        let push = move |state: &mut State, _, event: &str, payload: Payload<'_>| {
+            push_if_joined(state, conn, &topic, event, payload)
+        };
+        self.socket.send(event, payload, check, push)
     }
 
     /// Sends an event to all who joined that topic; this client need not have.
@@ -392,8 +440,9 @@ impl<S> On<'_, '_, S> {
     /// # Errors
     /// As [`Socket::broadcast`].
     pub fn broadcast(self, event: &str, payload: impl ToPayload) -> Result<(), CommandError> {
-        let topic: Box<str> = self.topic.into();
-        self.socket.send(event, payload, move |state, _, event, payload| match state.pubsub.topic(&topic) {
+        let (topic, name): (Box<str>, _) = (self.topic.into(), self.topic);
+        let check = |_: &State, _, event: &str, payload: Payload<'_>| State::can_broadcast_on(name, event, payload);
+        self.socket.send(event, payload, check, move |state, _, event, payload| match state.pubsub.topic(&topic) {
             Some(topic) => state.broadcast(topic, None, event, payload),
             None => Ok(()),
         })
@@ -404,12 +453,18 @@ impl<S> On<'_, '_, S> {
     /// # Errors
     /// As [`Socket::broadcast`].
     pub fn broadcast_from(self, event: &str, payload: impl ToPayload) -> Result<(), CommandError> {
-        let (conn, topic): (_, Box<str>) = (self.socket.at.conn, self.topic.into());
-        self.socket.send(event, payload, move |state, _, event, payload| match state.pubsub.topic(&topic) {
+        let (conn, topic, name): (_, Box<str>, _) = (self.socket.at.conn, self.topic.into(), self.topic);
+        let check = |_: &State, _, event: &str, payload: Payload<'_>| State::can_broadcast_on(name, event, payload);
+        self.socket.send(event, payload, check, move |state, _, event, payload| match state.pubsub.topic(&topic) {
             Some(id) => state.broadcast(id, state.joined(conn, &topic), event, payload),
             None => Ok(()),
         })
     }
+}
+
+/// What can go wrong with it is known already.
+const fn unchecked(_: &State, _: u32, _: &str, _: Payload<'_>) -> Result<(), CommandError> {
+    Ok(())
 }
 
 /// Whoever has left since it was said misses it, which is no fault of the handler's.

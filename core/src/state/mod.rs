@@ -132,6 +132,34 @@ impl State {
         self.send(member, |vsn, out, join_ref, topic| wire::encode_push(vsn, out, join_ref, topic, event, payload))
     }
 
+    /// Whether [`push`](Self::push) can encode this. Text it always can.
+    pub(crate) fn can_push(&self, member: u32, event: &str, payload: Payload<'_>) -> Result<(), CommandError> {
+        if let Payload::Json(_) = payload {
+            return Ok(());
+        }
+        let at = self.pubsub.get(member).ok_or(CommandError::NotJoined)?;
+        let conn = self.conns.open(at.conn).ok_or(CommandError::UnknownConn)?;
+        let join_ref = self.joins.get(member).map_or(Ref::Null, |join| join.join_ref.as_ref());
+        wire::encode_push(conn.vsn, &mut Vec::new(), join_ref, self.pubsub.name(at.topic), event, payload)?;
+        Ok(())
+    }
+
+    /// Whether [`broadcast`](Self::broadcast) can encode this for those who are with that member.
+    pub(crate) fn can_broadcast(&self, member: u32, event: &str, payload: Payload<'_>) -> Result<(), CommandError> {
+        Self::can_broadcast_on(self.pubsub.name(self.pubsub.member(member).topic), event, payload)
+    }
+
+    /// The same by the topic's name.
+    pub(crate) fn can_broadcast_on(topic: &str, event: &str, payload: Payload<'_>) -> Result<(), CommandError> {
+        match payload {
+            Payload::Json(_) => Ok(()),
+            // Those with version 1 are passed over.
+            Payload::Binary(_) => {
+                Ok(wire::encode_broadcast(Vsn::V2, &mut Vec::new(), topic, event, payload).map(drop)?)
+            }
+        }
+    }
+
     /// Answers a message of one member.
     pub(crate) fn reply(
         &mut self,

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use chanson_core::Reply;
+use chanson_core::{Binary, Capacity, Reply};
 use serde_json::json;
 
 /// A room that fails when it is told to, and what `on_fault` heard.
@@ -88,19 +88,72 @@ fn one_rejoins_behind_a_crash() {
 }
 
 #[test]
-fn what_a_join_said_and_cannot_be_done_crashes_it() {
-    let mut world = super::world(room().join(|socket, _| {
+fn what_a_join_says_and_cannot_be_done_is_told_at_once() {
+    let channel = room().join(|socket, _| {
+        let long = "x".repeat(256);
+        let results = [
+            socket.update("me", json!({})),
+            socket.untrack("me"),
+            socket.track("me", json!([])),
+            socket.track("me", json!({})),
+            socket.track("me", json!({})),
+            socket.update("me", json!({ "n": 1 })),
+            socket.track("other", json!({})),
+            socket.track("third", json!({})),
+            socket.untrack("other"),
+            socket.update("other", json!({})),
+            socket.track("third", json!({})),
+            socket.push("bytes", Binary(b"1")),
+            socket.push(&long, Binary(b"1")),
+            socket.broadcast(&long, Binary(b"1")),
+            socket.on(&long).broadcast("bytes", Binary(b"1")),
+            socket.broadcast(&long, json!({})),
+        ];
+        Ok(Reply::json(&results.map(|result| result.err().map(|error| format!("{error:?}")))))
+    });
+    let capacity = Capacity::default().with_presences(2);
+    let mut world = build(builder().capacity(capacity).mount(Mount::channels("/socket").channel(channel)));
+    let told = |first: &str| {
+        let before =
+            r#""NotTracked","NotTracked","InvalidJson",null,"AlreadyTracked",null,null,"Full",null,"NotTracked",null"#;
+        format!(r#"[{before},{first},null]"#)
+    };
+    let too_long = r#""TooLarge { len: 256, max: 255 }""#;
+    let (new, old) = (world.connect(V2), world.connect(V1));
+    let got = ask_join(&mut world, new, "room:a");
+    let expected = told(&format!("null,{too_long},{too_long},{too_long}"));
+    assert_eq!(got[0], format!(r#"["1","1","room:a","phx_reply",{{"status":"ok","response":{expected}}}]"#));
+    assert_eq!((world.stats().hub.presences, world.stats().hub.crashes), (2, 0));
+    world.send(new, r#"["1","2","room:a","phx_leave",{}]"#);
+    world.send(old, r#"{"join_ref":"1","ref":"1","topic":"room:a","event":"phx_join","payload":{}}"#);
+    let unsupported = r#""BinaryUnsupported""#;
+    let expected = told(&format!("{unsupported},{unsupported},{too_long},{too_long}"));
+    assert!(world.recv(old)[0].contains(&expected), "{expected}");
+    assert_eq!((world.stats().hub.presences, world.stats().hub.crashes), (2, 0));
+}
+
+#[test]
+fn what_a_join_said_and_can_be_done_no_more_crashes_it() {
+    let channel = Channel::<App>::new("room:*").join(|socket, join| {
         socket.push("one", json!({}))?;
         socket.track("me", json!({}))?;
-        socket.track("me", json!({}))?;
         socket.push("never", json!({}))?;
+        if let Ok(true) = join.payload.parse() {
+            let ticket = socket.defer()?;
+            socket.app().tickets.push(ticket);
+            return Ok(Reply::Later);
+        }
         Ok(Reply::empty())
-    }));
-    let a = world.connect(V2);
-    let got = ask_join(&mut world, a, "room:a");
-    assert_eq!((&got[0], &got[1]), (&joined("room:a"), &pushed("one", "{}")));
-    assert_eq!((got.len(), got.last()), (4, Some(&crashed("1"))), "the diff of the first");
-    assert_eq!((world.stats().hub.presences, world.stats().hub.crashes), (0, 1));
+    });
+    let hub = builder().capacity(Capacity::default().with_presences(1));
+    let mut world = build(hub.mount(Mount::channels("/socket").channel(channel)));
+    let (late, other) = (world.connect(V2), world.connect(V2));
+    world.send(late, r#"["1","1","room:a","phx_join",true]"#);
+    world.send(other, r#"["1","1","room:a","phx_join",false]"#);
+    let (now, ticket) = (world.now(), world.app().tickets[0]);
+    world.act(|hub, app| hub.answer(now, app, ticket, Ok(Reply::empty()))).unwrap();
+    assert_eq!(world.recv(late), [&joined("room:a"), &pushed("one", "{}"), &crashed("1")].map(String::as_str));
+    assert_eq!((world.stats().hub.presences, world.stats().hub.crashes), (1, 1));
 }
 
 #[test]
