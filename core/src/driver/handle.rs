@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver};
 
 use super::Stats;
 use super::command::Command;
-use super::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering, SyncSender, TrySendError};
+use super::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering, Sender, TrySendError};
 use crate::channel::{Refuse, Reply};
 use crate::connect::Accept;
 use crate::http::Response;
@@ -20,12 +20,12 @@ use crate::payload::{PayloadBuf, ToPayload};
 /// (a dead ticket, a connection that has gone) is only counted, in [`Stats::failed_commands`].
 #[derive(Clone)]
 pub struct Handle {
-    commands: SyncSender<Command>,
+    commands: Sender<Command>,
     shared: Arc<Shared>,
 }
 
 impl Handle {
-    pub(super) const fn new(commands: SyncSender<Command>, shared: Arc<Shared>) -> Self {
+    pub(super) const fn new(commands: Sender<Command>, shared: Arc<Shared>) -> Self {
         Self { commands, shared }
     }
 

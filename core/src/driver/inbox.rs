@@ -5,7 +5,7 @@ use std::io;
 
 use super::command::Command;
 use super::handle::Shared;
-use super::sync::{Arc, Receiver, sync_channel};
+use super::sync::{Arc, Receiver, bounded};
 use super::{Handle, Stats};
 use crate::endpoint::Act;
 use crate::hub::Hub;
@@ -42,7 +42,7 @@ impl Inbox {
         others: impl Fn(&mut Stats) + Send + Sync + 'static,
     ) -> Self {
         let shared = Arc::new(Shared::new(wake, others));
-        let (sender, commands) = sync_channel(capacity);
+        let (sender, commands) = bounded(capacity);
         let handle = Handle::new(sender, Arc::clone(&shared));
         Self { handle, commands: Some(commands), shared, capacity, stops: 0, stops_seen: 0, left: 0, more: false }
     }

@@ -60,6 +60,19 @@ fn a_peer_that_does_not_read_is_closed_and_others_are_served() {
 }
 
 #[test]
+fn any_number_of_commands_may_be_allowed() {
+    let server = Server::bind("127.0.0.1:0", hub().capacity(Capacity::default().with_commands(usize::MAX))).unwrap();
+    let server = server.spawn().unwrap();
+    let (mut listener, handle) = (Client::joined(server.local_addr(), "room:a"), server.handle());
+    for n in 0..5000 {
+        handle.broadcast("room:a", "n", json!(n)).unwrap();
+    }
+    for n in 0..5000 {
+        assert_eq!(listener.hear(), format!(r#"[null,null,"room:a","n",{n}]"#));
+    }
+}
+
+#[test]
 fn readers_are_not_taken_for_slow_ones_by_one_full_turn() {
     // 1.5 MB for each receiver in one turn, against a bound of 1 MiB: the sockets are written to in between.
     let hub = hub().capacity(Capacity::default().with_commands(2000));
