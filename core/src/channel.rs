@@ -72,7 +72,8 @@ impl<S> Channel<S> {
         self
     }
 
-    /// Handles one event. A second handler for the same event replaces the first.
+    /// Handles one event. A second handler for the same event replaces the first. `phx_join` and `phx_leave`, which never get here,
+    /// and names that are too long are refused when the hub is built.
     #[must_use]
     pub fn on<F, O>(mut self, event: &str, handler: F) -> Self
     where
@@ -85,6 +86,11 @@ impl<S> Channel<S> {
             Err(at) => self.events.insert(at, (event.into(), handler)),
         }
         self
+    }
+
+    /// The events that have a handler of their own.
+    pub(crate) fn events(&self) -> impl Iterator<Item = &str> {
+        self.events.iter().map(|(name, _)| &**name)
     }
 
     /// Handles every event that has no handler of its own. Without this one such an event is answered

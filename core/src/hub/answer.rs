@@ -74,6 +74,11 @@ impl<S> Hub<S> {
         Ok(())
     }
 
+    /// Whether an answer to this ticket is still waited for. O(1). For a host that keeps tickets, and would be rid of dead ones.
+    pub fn is_awaited(&self, ticket: Ticket) -> bool {
+        self.state.tickets.get(ticket).is_some()
+    }
+
     fn answer_ticket(
         &mut self,
         app: &mut S,

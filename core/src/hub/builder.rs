@@ -134,6 +134,7 @@ impl<S> Builder<S> {
         if self.mounts.len() > MOST || self.mounts.iter().any(|mount| mount.channel_count() > MOST) {
             return Err(BuildError::TooMany);
         }
+        self.mounts.iter().try_for_each(|mount| can_match(mount, &self.capacity))?;
         let served = self.mounts.into_iter().map(Served::new).collect::<Result<Vec<_>, _>>()?;
         let mut state = State::new(self.capacity, seed, self.on_log);
         if self.preallocate {
@@ -150,6 +151,28 @@ impl<S> fmt::Debug for Builder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").field("mounts", &self.mounts).finish_non_exhaustive()
     }
+}
+
+/// No topic or event of a channel is beyond what clients may send.
+fn can_match<S>(mount: &Mount<S>, capacity: &Capacity) -> Result<(), BuildError> {
+    let Protocol::Channels(channels) = &mount.protocol else { return Ok(()) };
+    for channel in channels {
+        let never =
+            |name: &str, why| Err(BuildError::NeverMatches { path: mount.path.clone(), name: name.into(), why });
+        let pattern = channel.pattern();
+        if pattern.strip_suffix('*').unwrap_or(pattern).len() > capacity.topic_bytes {
+            return never(pattern, "it is longer than `Capacity::topic_bytes`");
+        }
+        for event in channel.events() {
+            if matches!(event, "phx_join" | "phx_leave") {
+                return never(event, "there are handlers of their own for joins and leaves");
+            }
+            if event.len() > capacity.event_bytes {
+                return never(event, "it is longer than `Capacity::event_bytes`");
+            }
+        }
+    }
+    Ok(())
 }
 
 impl<S> Served<S> {
@@ -193,6 +216,15 @@ pub enum BuildError {
     /// The mount at this path has another protocol than what was registered on it is for: a channel on a raw mount, or
     /// `on_text` on one of channels.
     Misplaced(Box<str>, &'static str),
+    /// A channel of the mount at this path is for a topic, or has a handler for an event, that can never be.
+    NeverMatches {
+        /// The mount's path.
+        path: Box<str>,
+        /// The channel's pattern, or the event.
+        name: Box<str>,
+        /// Why not.
+        why: &'static str,
+    },
 }
 
 impl fmt::Display for BuildError {
@@ -204,6 +236,7 @@ impl fmt::Display for BuildError {
             Self::Pattern(pattern, error) => write!(f, "channel `{pattern}`: {error}"),
             Self::Misplaced(path, what) => write!(f, "mount `{path}`: `{what}` is nothing for its protocol"),
             Self::Topics(path, error) => write!(f, "mount `{path}`: {error}"),
+            Self::NeverMatches { path, name, why } => write!(f, "mount `{path}`: `{name}` never matches: {why}"),
         }
     }
 }

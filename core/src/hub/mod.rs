@@ -146,12 +146,12 @@ impl<S> Hub<S> {
         self.poll_delivery().map(|(output, _)| output)
     }
 
-    /// The same, and to what audience it goes if it is a delivery.
     /// Whether there is a next output.
     pub(crate) fn has_output(&self) -> bool {
         !self.state.outbox.is_empty()
     }
 
+    /// The next output, and to what audience it goes if it is a delivery.
     pub(crate) fn poll_delivery(&mut self) -> Option<(Output<'_>, Audience)> {
         self.state.outbox.poll()
     }

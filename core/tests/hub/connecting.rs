@@ -247,6 +247,18 @@ fn what_makes_no_sense_is_said_when_the_hub_is_built() {
     assert!(with(&["a*b"]).contains("channel `a*b`"));
     assert!(with(&["room:*", "room:a"]).contains("mount `/socket`"), "the second never matches");
     assert_eq!(with(&["room:a", "room:*"]), "");
+    let never = |channel: Channel<App>| error(builder().mount(Mount::channels("/socket").channel(channel)));
+    let long = "x".repeat(129);
+    for (channel, name, why) in [
+        (Channel::new(&long), &*long, "it is longer than `Capacity::topic_bytes`"),
+        (Channel::new(&format!("{long}*")), &*format!("{long}*"), "it is longer than `Capacity::topic_bytes`"),
+        (room().on(&long, |_, _| ()), &*long, "it is longer than `Capacity::event_bytes`"),
+        (room().on("phx_join", |_, _| ()), "phx_join", "there are handlers of their own for joins and leaves"),
+        (room().on("phx_leave", |_, _| ()), "phx_leave", "there are handlers of their own for joins and leaves"),
+    ] {
+        assert_eq!(never(channel), format!("mount `/socket`: `{name}` never matches: {why}"));
+    }
+    assert_eq!(never(Channel::new(&long[1..]).on(&long[1..], |_, _| ())), "");
     let misplaced = error(builder().mount(Mount::raw("/raw").channel(room())));
     assert_eq!(misplaced, "mount `/raw`: `channel` is nothing for its protocol");
     assert!(error(builder().mount(Mount::channels("/socket").on_text(|_, _| ()))).contains("`on_text`"));

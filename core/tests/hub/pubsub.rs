@@ -243,9 +243,9 @@ fn raw_and_joined_count_in_the_same_bounds() {
     assert!(tell(&mut world, b, "sub room:a").is_empty());
     assert_eq!(ask_join(&mut world, a, "room:a"), [refused("room:a", "topic full")]);
 
-    let mut world = world_with(small().with_topic_bytes(4).with_topics(1));
+    let mut world = world_with(small().with_topic_bytes(5).with_topics(1));
     let b = open(&mut world, "b");
-    assert_eq!(tell(&mut world, b, "sub 12345"), ["5 bytes where 4 are allowed"]);
+    assert_eq!(tell(&mut world, b, "sub 123456"), ["6 bytes where 5 are allowed"]);
     assert!(tell(&mut world, b, "sub 1234").is_empty());
     assert_eq!(tell(&mut world, b, "sub 123"), ["at capacity"]);
 }

@@ -84,9 +84,10 @@ fn join(socket: &mut Socket<'_, Chat>, join: Join<'_>) -> Result<Reply, Refuse> 
     Ok(Reply::empty())
 }
 
-fn leave(socket: &mut Socket<'_, Chat>, why: Leave) {
+fn leave(socket: &mut Socket<'_, Chat>, _: Leave) {
     let topic = socket.topic().to_owned();
-    if why != Leave::Rejoined && socket.subscriber_count(&topic) == 0 {
+    // Of one who joins again nobody knows yet whether that is accepted.
+    if socket.subscriber_count(&topic) == 0 {
         socket.app().rooms.remove(&topic);
     }
 }

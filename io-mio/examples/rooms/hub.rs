@@ -33,6 +33,8 @@ impl Default for Options {
 #[derive(Default)]
 pub(crate) struct Rooms {
     due: BinaryHeap<Reverse<(Instant, Ticket)>>,
+    /// How many of them were awaited when that was last looked at.
+    awaited: usize,
 }
 
 impl Rooms {
@@ -43,6 +45,11 @@ impl Rooms {
 
     /// Gives all answers that are due; call it once a turn.
     pub(crate) fn answer_due(&mut self, hub: &mut Hub<Self>, now: Instant) {
+        // Who has left waits no more, however late the answer was to be.
+        if self.due.len() > 2 * self.awaited + 1000 {
+            self.due.retain(|Reverse((_, ticket))| hub.is_awaited(*ticket));
+            self.awaited = self.due.len();
+        }
         while self.next_due().is_some_and(|at| at <= now) {
             let Some(Reverse((_, ticket))) = self.due.pop() else { return };
             // A ticket whose client has left in the meantime is dead: nobody is waiting for this answer.
@@ -189,7 +196,7 @@ fn join_room(socket: &mut Socket<'_, Rooms>, join: Join<'_>) -> Result<Reply, Re
         panic!("crash in join");
     }
     if let Some(user) = param("user").as_str() {
-        socket.track(user, json!({ "user": user }))?;
+        track(socket, user, json!({ "user": user }))?;
     }
     if *param("push_on_join") == true {
         socket.push("welcome", json!({ "n": 1 }))?;
@@ -217,13 +224,14 @@ fn presence() -> Channel<Rooms> {
             let user = field(join.payload, "user");
             let user = user.as_str().ok_or_else(|| Refuse::reason("user required"))?;
             socket.set_state(User(user.to_owned()));
-            socket.track(user, json!({ "name": user }))?;
+            track(socket, user, json!({ "name": user }))?;
             socket.push_presence_state()?;
             Ok(Reply::empty())
         })
         .on("update", |socket, msg| {
             let user = user_of(socket);
-            let mut meta: Value = socket.presence_meta(&user).and_then(|meta| meta.parse().ok()).unwrap_or_default();
+            let Some(meta) = socket.presence_meta(&user) else { return socket.reply(json!({})) };
+            let mut meta: Value = meta.parse().unwrap_or_default();
             let change: Value = msg.payload.parse().unwrap_or_default();
             if let (Some(meta), Some(change)) = (meta.as_object_mut(), change.as_object()) {
                 meta.extend(change.clone());
@@ -234,9 +242,20 @@ fn presence() -> Channel<Rooms> {
         .on("untrack", |socket, _| {
             let user = user_of(socket);
             socket.reply(json!({}))?;
-            socket.untrack(&user)
+            match socket.untrack(&user) {
+                Err(CommandError::NotTracked) => Ok(()),
+                result => result,
+            }
         })
         .on("who", who)
+}
+
+fn track(socket: &mut Socket<'_, Rooms>, user: &str, meta: Value) -> Result<(), Refuse> {
+    socket.track(user, meta).map_err(|error| match error {
+        CommandError::TooLarge { .. } => Refuse::reason("presence key too long"),
+        CommandError::Full => Refuse::reason("too many presences"),
+        error => error.into(),
+    })
 }
 
 /// Whom a join of `presence:*` tracks.
