@@ -9,9 +9,9 @@ use crate::app::{App, Core, Level};
 use crate::builder::chanson_builder;
 use crate::code::Refusal;
 use crate::code::chanson_code::{self, *};
-use crate::config::read_sized;
+use crate::config::{init_sized, read_sized};
 use crate::endpoint::{chanson_endpoint_config, chanson_endpoint_config_default};
-use crate::handle::{self, Opaque, enter, put};
+use crate::handle::{self, Opaque, enter, guard, put};
 use crate::hub::{chanson_hub, millis_up};
 use crate::text::{c_text, chanson_str};
 
@@ -49,9 +49,16 @@ pub struct chanson_server_config {
     pub threads: usize,
 }
 
-/// As a server is by default.
+/// What `chanson_server_config_default` calls, as `chanson_config_init` is called.
 #[unsafe(no_mangle)]
-pub extern "C" fn chanson_server_config_default() -> chanson_server_config {
+pub unsafe extern "C" fn chanson_server_config_init(config: *mut chanson_server_config, size: usize) -> chanson_code {
+    // SAFETY: as the caller promises.
+    guard(|| unsafe { init_sized(config, size, chanson_server_config_default()) })
+}
+
+/// What `chanson_server_config_init` sets. In C this is a function of the header.
+#[must_use]
+pub fn chanson_server_config_default() -> chanson_server_config {
     let config = Config::default();
     chanson_server_config {
         size: size_of::<chanson_server_config>(),
