@@ -69,9 +69,13 @@ fn pkg_config_finds_what_is_installed() {
     let mut gcc = Command::new("gcc");
     gcc.arg(prefix.join("program.c")).args(words(&config(&["--cflags", "--libs"]))).arg("-o").arg(&shared);
     succeed(&mut gcc);
-    let major = env!("CARGO_PKG_VERSION_MAJOR");
+    // A minor version may break before 1.0, so a program asks for its own.
+    let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
+    let series = if major == "0" { format!("0.{minor}") } else { major.to_owned() };
     let needs = succeed(Command::new("readelf").arg("-d").arg(&shared));
-    assert!(needs.contains(&format!("[libchanson.so.{major}]")), "{needs}");
+    assert!(needs.contains(&format!("[libchanson.so.{series}]")), "{needs}");
+    let soname = prefix.join("lib").join(format!("libchanson.so.{series}"));
+    assert_eq!(fs::read_link(soname).unwrap(), Path::new(&format!("libchanson.so.{}", env!("CARGO_PKG_VERSION"))));
     let ran = succeed(Command::new(&shared).env("LD_LIBRARY_PATH", prefix.join("lib")));
     assert_eq!(ran, "it works\n");
 
