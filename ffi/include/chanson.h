@@ -111,14 +111,15 @@ enum chanson_verdict
     // No: a connection is refused (HTTP 403), a join or an event is answered with an error, which
     // `chanson_socket_refuse` says. The default of a join is `{"reason":"join rejected"}`.
     CHANSON_REFUSE = 1,
-    // The answer comes later, by the ticket that was taken with `…_defer`.
+    // The answer comes later, by the ticket that was taken with `…_defer`. Without one it counts as `CHANSON_FAIL`.
     CHANSON_LATER = 2,
     // An event that this handler does not know: answered with the error `{"reason":"unmatched event"}` if the client waits
     // for an answer.
     CHANSON_UNMATCHED = 3,
-    // The handler failed, and its join with it (`phx_error`); a connection is answered 500, a raw one closed (1011).
+    // The handler failed, and its join with it: the client is told so (`phx_error`), or, where it was about to join, answered
+    // with the error `{"reason":"join crashed"}`. A connection or a request is answered 500, a raw connection closed (1011).
     CHANSON_FAIL = 4,
-    // The same; counts as a panic. What a C++ wrapper makes of an exception.
+    // The same, but `crashed` of `chanson_fault` says so. What a C++ wrapper makes of an exception.
     CHANSON_CRASH = 5,
 };
 #ifndef __cplusplus
@@ -423,7 +424,7 @@ typedef struct chanson_fault {
     struct chanson_str event;
     // What it failed with.
     struct chanson_str text;
-    // Whether it gave `CHANSON_CRASH`.
+    // Whether it gave `CHANSON_CRASH`, or what it may not.
     bool crashed;
 } chanson_fault;
 
