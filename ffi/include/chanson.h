@@ -29,6 +29,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+/* The version of this header; `chanson_version` tells the library's. */
+#define CHANSON_VERSION_MAJOR 0
+#define CHANSON_VERSION_MINOR 1
+#define CHANSON_VERSION_PATCH 0
+#define CHANSON_VERSION "0.1.0"
 /* No connection: what getters of a connection answer when there is none. */
 #define CHANSON_NO_CONN UINT64_MAX
 /* No channel of a client, and no push: where an event is about none. */
@@ -1854,6 +1859,10 @@ const char *chanson_acceptor_error(const struct chanson_acceptor *acceptor);
 chanson_code chanson_acceptor_set(struct chanson_acceptor *acceptor,
                                   const struct chanson_identity *identities,
                                   size_t count);
+
+// The library's version, `MAJOR.MINOR.PATCH`, NUL-terminated, good for ever. `CHANSON_VERSION` is that of the header which a
+// program was built with; the library's may be later.
+const char *chanson_version(void);
 
 #ifdef __cplusplus
 }  // extern "C"

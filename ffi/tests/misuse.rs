@@ -144,6 +144,7 @@ const WITHOUT: &[&str] = &[
     "chanson_server_config_init",
     "chanson_server_hub",
     "chanson_str_of",
+    "chanson_version",
 ];
 
 const FUNCTIONS: &[Function] = &[

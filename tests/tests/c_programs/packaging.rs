@@ -11,6 +11,7 @@ use chanson_tests::tools::{c_library, require, target, workspace};
 /// A program that needs all of the library: a server takes one turn.
 const PROGRAM: &str = r#"
 #include <stdio.h>
+#include <string.h>
 #include <chanson.h>
 int main(void) {
     chanson_builder *builder = chanson_builder_new(NULL);
@@ -19,6 +20,7 @@ int main(void) {
     if (chanson_builder_mount(builder, &mount, NULL) != CHANSON_OK) return 1;
     if (chanson_server_bind(builder, "127.0.0.1:0", NULL, &server) != CHANSON_OK) return 2;
     if (chanson_server_poll(server, 0) != CHANSON_OK) return 3;
+    if (strcmp(chanson_version(), CHANSON_VERSION) != 0) return 4;
     chanson_server_free(server);
     chanson_builder_free(builder);
     puts("it works");
