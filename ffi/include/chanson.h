@@ -981,6 +981,13 @@ typedef struct chanson_server_config {
     // Threads, from 1 to 1024: that which polls has the hub and runs all callbacks, the others, which the server starts, have the
     // sockets. 1: one does all.
     size_t threads;
+    // For how long the operating system tries to bring bytes to a peer that does not acknowledge them, or has no room for them,
+    // before it ends the connection (`TCP_USER_TIMEOUT`; Linux only), in milliseconds; 0: as long as the system likes, a quarter
+    // of an hour and more. 60 s.
+    uint64_t tcp_user_timeout_ms;
+    // After how much silence of a peer the operating system asks whether it is still there (TCP keep-alive), in milliseconds,
+    // rounded up to seconds; 0: never. Of use where connections have no idle timeout. 0.
+    uint64_t tcp_keepalive_ms;
 } chanson_server_config;
 
 // Bytes to be sent. On POSIX systems an array of these is laid out as one of `struct iovec`: hand it to `writev` as it is.

@@ -211,6 +211,10 @@ fn closures(eye: Eye) {
     test_program(eye, "closures", &[]);
 }
 
+fn tcp(eye: Eye) {
+    test_program(eye, "tcp", &[]);
+}
+
 fn rooms(eye: Eye) {
     let Some(server) = example(eye, "rooms", &[]) else { return };
     chat(server.address(), "room:lobby", "new_msg");
@@ -291,6 +295,7 @@ macro_rules! under_each_eye {
 under_each_eye! {
     cycles
     closures
+    tcp
     rooms
     game
     client
