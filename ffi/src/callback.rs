@@ -364,7 +364,12 @@ pub(crate) fn log(callback: Given<chanson_on_log>, user: User) -> impl Fn(&Recor
             Level::Info => chanson_level::CHANSON_LOG_INFO,
             Level::Debug => chanson_level::CHANSON_LOG_DEBUG,
         };
-        let text = record.to_string();
+        let mut text = record.to_string();
+        if record.level == Level::Error {
+            for failure in FAILURES {
+                text = text.replace(&format!(" panicked: {failure}"), &format!(" failed: {failure}"));
+            }
+        }
         // SAFETY: the host's callback takes these arguments.
         unsafe { callback(level as i32, chanson_str::new(&text), user.get()) }
     }
@@ -402,7 +407,7 @@ fn failure(verdict: i32) -> Failed {
     }
 }
 
-/// Ends a handler that decides and so has no error to give. [`fault`] knows such a failure from a crash by its text.
+/// Ends a handler that decides and so has no error to give. [`fault`] and [`log`] know such a failure from a crash by its text.
 fn unwind(verdict: i32) -> ! {
     resume_unwind(Box::new(failure(verdict)))
 }

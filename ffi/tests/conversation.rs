@@ -258,6 +258,7 @@ fn a_state_is_dropped_once_whatever_ends_it() {
 struct Failing {
     verdict: i32,
     faults: Vec<(String, String, bool)>,
+    log: Vec<String>,
 }
 
 unsafe extern "C" fn fails_to_connect(_: *mut chanson_connect, failing: *mut c_void) -> i32 {
@@ -284,6 +285,12 @@ unsafe extern "C" fn hears_of_failures(fault: *const chanson_fault, failing: *mu
     }
 }
 
+unsafe extern "C" fn hears_of_all(level: i32, line: chanson_str, failing: *mut c_void) {
+    if level == chanson_level::CHANSON_LOG_ERROR as i32 {
+        unsafe { user::<Failing>(failing).log.push(read(line)) }
+    }
+}
+
 #[test]
 fn a_handler_that_fails_has_not_crashed() {
     let odd = "the handler gave 77, which is nothing that it may say";
@@ -293,7 +300,7 @@ fn a_handler_that_fails_has_not_crashed() {
         (CHANSON_CRASH as i32, "the handler gave the crash code", true),
         (77, odd, true),
     ] {
-        let mut failing = Failing { verdict, faults: Vec::new() };
+        let mut failing = Failing { verdict, faults: Vec::new(), log: Vec::new() };
         let user = pointer(&mut failing);
         let mount = chanson_mount_config_default();
         let closed = chanson_mount_config {
@@ -309,7 +316,8 @@ fn a_handler_that_fails_has_not_crashed() {
             ..chanson_channel_config_default()
         };
         let (on_request, on_fault) = (Some(fails_to_answer as _), Some(hears_of_failures as _));
-        let config = chanson_config { on_request, on_fault, user, ..chanson_config_default() };
+        let on_log = Some(hears_of_all as _);
+        let config = chanson_config { on_request, on_fault, on_log, user, ..chanson_config_default() };
         unsafe {
             let builder = builder_with(&config, &[mount, closed], &channel);
             let mut hub = null_mut();
@@ -339,6 +347,11 @@ fn a_handler_that_fails_has_not_crashed() {
         }
         let expected = ["connect", "request", "phx_join", "e"].map(|event| (event.into(), text.into(), crashed));
         assert_eq!(failing.faults, expected);
+        let how = if crashed { "panicked" } else { "failed" };
+        assert_eq!(failing.log.len(), 4);
+        for line in failing.log {
+            assert!(line.ends_with(&format!(" {how}: {text}")), "{line}");
+        }
     }
 }
 
