@@ -8,8 +8,11 @@
 
 #define ALL(call) if ((call) != CHANSON_OK) return CHANSON_FAIL
 
+/* How long a ticket lives: who asks for more gets his answer then. */
+#define TICKET_LIMIT_MS 600000
+
 static int32_t later(chanson_socket *socket, struct due *due, uint64_t ms) {
-    struct answer answer = {chanson_socket_now(socket) + ms, 0};
+    struct answer answer = {chanson_socket_now(socket) + (ms < TICKET_LIMIT_MS ? ms : TICKET_LIMIT_MS), 0};
     ALL(chanson_socket_defer(socket, &answer.ticket));
     if (due->count == due->room) {
         due->room = due->room ? 2 * due->room : 64;
@@ -26,6 +29,15 @@ void answer_due(struct due *due, chanson_hub *hub, uint64_t now) {
     while (due->count > 0 && due->answers[due->count - 1].at <= now)
         /* A ticket whose client has left meanwhile is dead: nobody waits for this answer. */
         chanson_hub_answer(hub, due->answers[--due->count].ticket, true, chanson_json("{}"));
+    if (due->count <= due->sweep_at) return;
+    /* Those who ask for a late answer and leave are not to fill the memory. A ticket that is alive is for another kind of answer
+     * than this, and stays as it is. */
+    size_t alive = 0;
+    for (size_t i = 0; i < due->count; i++)
+        if (chanson_hub_answer_connect(hub, due->answers[i].ticket, NULL) != CHANSON_ERR_EXPIRED)
+            due->answers[alive++] = due->answers[i];
+    due->count = alive;
+    due->sweep_at = alive < 32 ? 64 : 2 * alive;
 }
 
 /* The whole number that a field is, or -1. */
@@ -60,6 +72,13 @@ static int32_t admit_with_token(chanson_connect *connect, void *user) {
 
 /* --- room:* --- */
 
+/* A join whose user cannot be shown. */
+static int32_t refuse_user(chanson_socket *socket, chanson_code why) {
+    const char *reason = why == CHANSON_ERR_TOO_LARGE ? "presence key too long" : chanson_code_text(why);
+    ALL(chanson_socket_refuse_reason(socket, reason));
+    return CHANSON_REFUSE;
+}
+
 static int32_t join_room(chanson_socket *socket, const chanson_join *join, void *due) {
     size_t len;
     if (str_is(json_field(join->payload, "deny"), "true")) return CHANSON_REFUSE;
@@ -74,7 +93,7 @@ static int32_t join_room(chanson_socket *socket, const chanson_join *join, void 
         chanson_code code = chanson_socket_track(socket, key, text_json(&meta));
         free(meta.data);
         free(user);
-        ALL(code);
+        if (code != CHANSON_OK) return refuse_user(socket, code);
     }
     if (str_is(json_field(join->payload, "push_on_join"), "true"))
         ALL(chanson_socket_push_str(socket, "welcome", "{\"n\":1}"));
@@ -295,7 +314,7 @@ static int32_t join_presence(chanson_socket *socket, const chanson_join *join, v
     text_c(&meta, "}");
     chanson_code code = chanson_socket_track(socket, user_of(socket), text_json(&meta));
     free(meta.data);
-    ALL(code);
+    if (code != CHANSON_OK) return refuse_user(socket, code);
     ALL(chanson_socket_push_presence_state(socket));
     return CHANSON_DONE;
 }
@@ -320,12 +339,14 @@ static struct text merged(chanson_str meta, chanson_payload change) {
 }
 
 static int32_t on_update(chanson_socket *socket, const chanson_event *msg, void *user) {
-    chanson_str meta = {"{}", 2};
+    chanson_str meta;
     (void)user;
-    chanson_socket_presence_meta(socket, user_of(socket), &meta);
+    chanson_code code = chanson_socket_presence_meta(socket, user_of(socket), &meta);
     ALL(chanson_socket_reply_str(socket, "{}"));
+    if (code == CHANSON_ERR_NOT_TRACKED) return CHANSON_DONE; /* there is nothing to update */
+    ALL(code);
     struct text now = merged(meta, msg->payload);
-    chanson_code code = chanson_socket_update(socket, user_of(socket), text_json(&now));
+    code = chanson_socket_update(socket, user_of(socket), text_json(&now));
     free(now.data);
     ALL(code);
     return CHANSON_DONE;
@@ -334,8 +355,8 @@ static int32_t on_update(chanson_socket *socket, const chanson_event *msg, void 
 static int32_t on_untrack(chanson_socket *socket, const chanson_event *msg, void *user) {
     (void)msg, (void)user;
     ALL(chanson_socket_reply_str(socket, "{}"));
-    ALL(chanson_socket_untrack(socket, user_of(socket)));
-    return CHANSON_DONE;
+    chanson_code code = chanson_socket_untrack(socket, user_of(socket));
+    return code == CHANSON_OK || code == CHANSON_ERR_NOT_TRACKED ? CHANSON_DONE : CHANSON_FAIL;
 }
 
 /* --- all together --- */
@@ -416,7 +437,7 @@ chanson_builder *rooms_builder(const struct options *options, struct due *due) {
         if (strcmp(options->origin, "same") == 0) mount.origins = NULL;
         mount.max_message = 2 << 20;
         mount.idle_timeout_ms = options->heartbeat_timeout_ms;
-        mount.ticket_limit_ms = 600000;
+        mount.ticket_limit_ms = TICKET_LIMIT_MS;
         mount.max_offences = 0;
         mount.on_connect = admit;
         if (strcmp(paths[i], "/short") == 0) mount.idle_timeout_ms = 1500;

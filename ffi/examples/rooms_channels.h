@@ -13,18 +13,19 @@ struct options {
     const char *tls_cert, *tls_key; /* files in PEM, or NULL */
 };
 
-/* Answers that are due later, earliest first. */
+/* Answers that are due later, the earliest last. */
 struct due {
     struct answer {
         uint64_t at, ticket;
     } *answers;
     size_t count, room;
+    size_t sweep_at; /* when there are more, those that nobody waits for any more are looked for */
 };
 
 /* All mounts and channels; exits with a message if they make no sense. `due` has to live as long as what is made of it. */
 chanson_builder *rooms_builder(const struct options *options, struct due *due);
 
-/* Gives all answers that are due. */
+/* Gives all answers that are due. Once a turn. */
 void answer_due(struct due *due, chanson_hub *hub, uint64_t now);
 
 #endif

@@ -18,7 +18,9 @@
  * - Time is told by the host in milliseconds of a monotonic clock with any origin; one that lies before an earlier one counts
  *   as standing still.
  * - No global and no thread-local state: two handles know nothing of each other.
- * - Structs with a `size` can grow: begin with their `_default` function, or set `size` to sizeof of the struct.
+ * - Structs with a `size` can grow: begin with their `_default` function, or set `size` to sizeof of the struct. Those that
+ *   callbacks are handed can grow at their end too: read them where they are. All others stay as they are. So a program runs
+ *   with its header's library, and with every later one of the same soname.
  */
 
 #ifndef CHANSON_H
@@ -27,6 +29,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+/* The version of this header; `chanson_version` tells the library's. */
+#define CHANSON_VERSION_MAJOR 0
+#define CHANSON_VERSION_MINOR 1
+#define CHANSON_VERSION_PATCH 0
+#define CHANSON_VERSION "0.1.0"
 /* No connection: what getters of a connection answer when there is none. */
 #define CHANSON_NO_CONN UINT64_MAX
 /* No channel of a client, and no push: where an event is about none. */
@@ -109,14 +116,15 @@ enum chanson_verdict
     // No: a connection is refused (HTTP 403), a join or an event is answered with an error, which
     // `chanson_socket_refuse` says. The default of a join is `{"reason":"join rejected"}`.
     CHANSON_REFUSE = 1,
-    // The answer comes later, by the ticket that was taken with `…_defer`.
+    // The answer comes later, by the ticket that was taken with `…_defer`. Without one it counts as `CHANSON_FAIL`.
     CHANSON_LATER = 2,
     // An event that this handler does not know: answered with the error `{"reason":"unmatched event"}` if the client waits
     // for an answer.
     CHANSON_UNMATCHED = 3,
-    // The handler failed, and its join with it (`phx_error`); a connection is answered 500, a raw one closed (1011).
+    // The handler failed, and its join with it: the client is told so (`phx_error`), or, where it was about to join, answered
+    // with the error `{"reason":"join crashed"}`. A connection or a request is answered 500, a raw connection closed (1011).
     CHANSON_FAIL = 4,
-    // The same; counts as a panic. What a C++ wrapper makes of an exception.
+    // The same, but `crashed` of `chanson_fault` says so. What a C++ wrapper makes of an exception.
     CHANSON_CRASH = 5,
 };
 #ifndef __cplusplus
@@ -421,7 +429,7 @@ typedef struct chanson_fault {
     struct chanson_str event;
     // What it failed with.
     struct chanson_str text;
-    // Whether it gave `CHANSON_CRASH`.
+    // Whether it gave `CHANSON_CRASH`, or what it may not.
     bool crashed;
 } chanson_fault;
 
@@ -973,6 +981,13 @@ typedef struct chanson_server_config {
     // Threads, from 1 to 1024: that which polls has the hub and runs all callbacks, the others, which the server starts, have the
     // sockets. 1: one does all.
     size_t threads;
+    // For how long the operating system tries to bring bytes to a peer that does not acknowledge them, or has no room for them,
+    // before it ends the connection (`TCP_USER_TIMEOUT`; Linux only), in milliseconds; 0: as long as the system likes, a quarter
+    // of an hour and more. 60 s.
+    uint64_t tcp_user_timeout_ms;
+    // After how much silence of a peer the operating system asks whether it is still there (TCP keep-alive), in milliseconds,
+    // rounded up to seconds; 0: never. Of use where connections have no idle timeout. 0.
+    uint64_t tcp_keepalive_ms;
 } chanson_server_config;
 
 // Bytes to be sent. On POSIX systems an array of these is laid out as one of `struct iovec`: hand it to `writev` as it is.
@@ -1178,8 +1193,8 @@ chanson_code chanson_client_presence(struct chanson_client *client,
 // What a client has dropped and holds, into `*stats`, whose `size` is set.
 chanson_code chanson_client_stats(const struct chanson_client *client, struct chanson_client_counters *stats);
 
-// As a client is by default, but for `url`, which has to be set.
-struct chanson_client_config chanson_client_config_default(void);
+// What `chanson_client_config_default` calls, as `chanson_config_init` is called.
+chanson_code chanson_client_config_init(struct chanson_client_config *config, size_t size);
 
 // The text of a code, in English, for ever. A number that is no code has a text too.
 const char *chanson_code_text(int32_t code);
@@ -1255,19 +1270,20 @@ bool chanson_hub_is_joined(const struct chanson_hub *hub, uint64_t conn, struct 
 // A small number for a connection, dense from 0, that no two living ones share: good for indexing a table of your own.
 size_t chanson_conn_index(uint64_t conn);
 
-// The small table of the documents: 1024 connections, 64 topics of 256 subscribers.
-struct chanson_config chanson_config_default(void);
+// What `chanson_config_default` calls: sets a struct that is `size` bytes long in the caller's header. No more than that is
+// written, and what a newer header has more than this library knows is 0. `CHANSON_ERR_ARGUMENT` for a size that no header
+// gives.
+chanson_code chanson_config_init(struct chanson_config *config,
+                                 size_t size);
 
-// Bounds for a server of `connections`: all of them may be in one topic, each joins up to 100 topics, and together they have
-// 4 times as many topics and joins, 2 times as many presences, but nowhere less than the default. Topics and events may have
-// 1024 bytes.
-struct chanson_config chanson_config_for_connections(size_t connections);
+// What `chanson_config_for_connections` calls, as `chanson_config_init` is called.
+chanson_code chanson_config_init_for_connections(struct chanson_config *config, size_t size, size_t connections);
 
-// Channels at `/socket` for pages of the same host.
-struct chanson_mount_config chanson_mount_config_default(void);
+// What `chanson_mount_config_default` calls, as `chanson_config_init` is called.
+chanson_code chanson_mount_config_init(struct chanson_mount_config *config, size_t size);
 
-// All topics, and every join is let in.
-struct chanson_channel_config chanson_channel_config_default(void);
+// What `chanson_channel_config_default` calls, as `chanson_config_init` is called.
+chanson_code chanson_channel_config_init(struct chanson_channel_config *config, size_t size);
 
 // Why the last call on this connection was refused; NUL-terminated, good until the next call on it.
 const char *chanson_connect_error(const struct chanson_connect *connect);
@@ -1311,8 +1327,8 @@ chanson_code chanson_connect_set_assign(struct chanson_connect *connect, const c
 // Refused with `CHANSON_ERR_ANSWERED` the second time, `…_FULL` when too many tickets are out.
 chanson_code chanson_connect_defer(struct chanson_connect *connect, uint64_t *ticket);
 
-// The limits by default.
-struct chanson_endpoint_config chanson_endpoint_config_default(void);
+// What `chanson_endpoint_config_default` calls, as `chanson_config_init` is called.
+chanson_code chanson_endpoint_config_init(struct chanson_endpoint_config *config, size_t size);
 
 // An endpoint from a builder, which stays as it is; free it with `chanson_endpoint_free`. `config` may be NULL for the
 // defaults. `CHANSON_ERR_BUILD` when the mounts and channels make no hub: `chanson_builder_error` says why.
@@ -1551,8 +1567,8 @@ chanson_code chanson_remote_stats(const struct chanson_remote *remote, struct ch
 // Whether the server has ended or was freed: nothing said here will be heard. True for a remote that is none.
 bool chanson_remote_is_closed(const struct chanson_remote *remote);
 
-// As a server is by default.
-struct chanson_server_config chanson_server_config_default(void);
+// What `chanson_server_config_default` calls, as `chanson_config_init` is called.
+chanson_code chanson_server_config_init(struct chanson_server_config *config, size_t size);
 
 // A server that listens on `address` (`127.0.0.1:4000`, port 0: any), NUL-terminated, made from a builder, which stays as it
 // is; free it with `chanson_server_free`. `config` may be NULL for the defaults.
@@ -1851,8 +1867,66 @@ chanson_code chanson_acceptor_set(struct chanson_acceptor *acceptor,
                                   const struct chanson_identity *identities,
                                   size_t count);
 
+// The library's version, `MAJOR.MINOR.PATCH`, NUL-terminated, good for ever. `CHANSON_VERSION` is that of the header which a
+// program was built with; the library's may be later.
+const char *chanson_version(void);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
 
-#endif  /* CHANSON_H */
+/* The defaults of structs that can grow. These functions are part of the program, so that a struct has the size that the
+ * program knows it by, whatever the library's is. */
+
+/* The small table of the documents: 1024 connections, 64 topics of 256 subscribers. */
+static inline chanson_config chanson_config_default(void) {
+    chanson_config config;
+    chanson_config_init(&config, sizeof config);
+    return config;
+}
+
+/* Bounds for a server of `connections`: all of them may be in one topic, each joins up to 100 topics, and together they have 4
+ * times as many topics and joins, 2 times as many presences, but nowhere less than the default. Topics and events may have 1024
+ * bytes. */
+static inline chanson_config chanson_config_for_connections(size_t connections) {
+    chanson_config config;
+    chanson_config_init_for_connections(&config, sizeof config, connections);
+    return config;
+}
+
+/* Channels at `/socket` for pages of the same host. */
+static inline chanson_mount_config chanson_mount_config_default(void) {
+    chanson_mount_config config;
+    chanson_mount_config_init(&config, sizeof config);
+    return config;
+}
+
+/* All topics, and every join is let in. */
+static inline chanson_channel_config chanson_channel_config_default(void) {
+    chanson_channel_config config;
+    chanson_channel_config_init(&config, sizeof config);
+    return config;
+}
+
+/* The limits by default. */
+static inline chanson_endpoint_config chanson_endpoint_config_default(void) {
+    chanson_endpoint_config config;
+    chanson_endpoint_config_init(&config, sizeof config);
+    return config;
+}
+
+/* As a server is by default. */
+static inline chanson_server_config chanson_server_config_default(void) {
+    chanson_server_config config;
+    chanson_server_config_init(&config, sizeof config);
+    return config;
+}
+
+/* As a client is by default, but for `url`, which has to be set. */
+static inline chanson_client_config chanson_client_config_default(void) {
+    chanson_client_config config;
+    chanson_client_config_init(&config, sizeof config);
+    return config;
+}
+
+#endif /* CHANSON_H */

@@ -27,14 +27,15 @@ pub enum chanson_verdict {
     /// No: a connection is refused (HTTP 403), a join or an event is answered with an error, which
     /// `chanson_socket_refuse` says. The default of a join is `{"reason":"join rejected"}`.
     CHANSON_REFUSE = 1,
-    /// The answer comes later, by the ticket that was taken with `…_defer`.
+    /// The answer comes later, by the ticket that was taken with `…_defer`. Without one it counts as `CHANSON_FAIL`.
     CHANSON_LATER = 2,
     /// An event that this handler does not know: answered with the error `{"reason":"unmatched event"}` if the client waits
     /// for an answer.
     CHANSON_UNMATCHED = 3,
-    /// The handler failed, and its join with it (`phx_error`); a connection is answered 500, a raw one closed (1011).
+    /// The handler failed, and its join with it: the client is told so (`phx_error`), or, where it was about to join, answered
+    /// with the error `{"reason":"join crashed"}`. A connection or a request is answered 500, a raw connection closed (1011).
     CHANSON_FAIL = 4,
-    /// The same; counts as a panic. What a C++ wrapper makes of an exception.
+    /// The same, but `crashed` of `chanson_fault` says so. What a C++ wrapper makes of an exception.
     CHANSON_CRASH = 5,
 }
 
@@ -104,7 +105,7 @@ pub struct chanson_fault {
     pub event: chanson_str,
     /// What it failed with.
     pub text: chanson_str,
-    /// Whether it gave `CHANSON_CRASH`.
+    /// Whether it gave `CHANSON_CRASH`, or what it may not.
     pub crashed: bool,
 }
 
@@ -192,7 +193,7 @@ pub(crate) fn connect(
             v if v == CHANSON_DONE as i32 => Ok(()),
             v if v == CHANSON_LATER as i32 && said.deferred => Ok(()),
             v if v == CHANSON_REFUSE as i32 => Err(said.refusal.unwrap_or_default()),
-            v => crash(v),
+            v => unwind(v),
         }
     }
 }
@@ -212,9 +213,9 @@ pub(crate) fn join(
         };
         match verdict {
             v if v == CHANSON_DONE as i32 => Ok(reply(said.reply)),
-            v if v == CHANSON_LATER as i32 => Ok(Reply::Later),
+            v if v == CHANSON_LATER as i32 && said.deferred => Ok(Reply::Later),
             v if v == CHANSON_REFUSE as i32 => Err(said.refusal.unwrap_or_default()),
-            v => crash(v),
+            v => unwind(v),
         }
     }
 }
@@ -245,13 +246,14 @@ pub(crate) fn event(
             slot.as_ref().lend(socket, Some(msg.payload), Said::default(), |socket| callback(socket, &view, user.get()))
         };
         match verdict {
-            v if v == CHANSON_DONE as i32 || v == CHANSON_LATER as i32 => Ok(()),
+            v if v == CHANSON_DONE as i32 => Ok(()),
+            v if v == CHANSON_LATER as i32 && said.deferred => Ok(()),
             v if v == CHANSON_REFUSE as i32 => {
                 refuse(socket, &said.refusal.unwrap_or_else(|| Refuse::reason("refused")))
             }
             v if v == CHANSON_UNMATCHED as i32 && msg.ref_.is_null() => Ok(()),
             v if v == CHANSON_UNMATCHED as i32 => refuse(socket, &Refuse::reason("unmatched event")),
-            v => failure(v),
+            v => Err(failure(v)),
         }
     }
 }
@@ -332,10 +334,10 @@ pub(crate) fn request(
         });
         match verdict {
             v if v == CHANSON_DONE as i32 => said.response,
-            v if v == CHANSON_LATER as i32 => None,
+            v if v == CHANSON_LATER as i32 && said.deferred => None,
             v if v == CHANSON_REFUSE as i32 => Some(Response::text(403, "forbidden")),
             v if v == CHANSON_UNMATCHED as i32 => Some(Response::text(404, "not found")),
-            v => crash(v),
+            v => unwind(v),
         }
     }
 }
@@ -347,7 +349,7 @@ pub(crate) fn fault(callback: Given<chanson_on_fault>, user: User) -> impl Fn(&F
             place: chanson_str::new(fault.place),
             event: chanson_str::new(fault.event),
             text: chanson_str::new(fault.text),
-            crashed: fault.panicked,
+            crashed: fault.panicked && !FAILURES.contains(&fault.text),
         };
         // SAFETY: the host's callback takes these arguments.
         unsafe { callback(&view, user.get()) }
@@ -362,7 +364,12 @@ pub(crate) fn log(callback: Given<chanson_on_log>, user: User) -> impl Fn(&Recor
             Level::Info => chanson_level::CHANSON_LOG_INFO,
             Level::Debug => chanson_level::CHANSON_LOG_DEBUG,
         };
-        let text = record.to_string();
+        let mut text = record.to_string();
+        if record.level == Level::Error {
+            for failure in FAILURES {
+                text = text.replace(&format!(" panicked: {failure}"), &format!(" failed: {failure}"));
+            }
+        }
         // SAFETY: the host's callback takes these arguments.
         unsafe { callback(level as i32, chanson_str::new(&text), user.get()) }
     }
@@ -388,11 +395,21 @@ fn refuse(socket: &mut Socket<'_, App>, refusal: &Refuse) -> Result<(), Failed> 
 
 /// The verdict where there is nothing to be let in or to be answered.
 fn plain(verdict: i32) -> Result<(), Failed> {
-    if verdict == CHANSON_DONE as i32 { Ok(()) } else { failure(verdict) }
+    if verdict == CHANSON_DONE as i32 { Ok(()) } else { Err(failure(verdict)) }
 }
 
-fn failure(verdict: i32) -> Result<(), Failed> {
-    if verdict == CHANSON_FAIL as i32 { Err("the handler gave the failure code") } else { crash(verdict) }
+/// What a handler failed with, unless it crashed.
+fn failure(verdict: i32) -> Failed {
+    match verdict {
+        v if v == CHANSON_FAIL as i32 => FAILED,
+        v if v == CHANSON_LATER as i32 => NO_TICKET,
+        v => crash(v),
+    }
+}
+
+/// Ends a handler that decides and so has no error to give. [`fault`] and [`log`] know such a failure from a crash by its text.
+fn unwind(verdict: i32) -> ! {
+    resume_unwind(Box::new(failure(verdict)))
 }
 
 /// Ends the handler as a panic does, without running the program's panic hook: it is no panic of this program's Rust.
@@ -402,6 +419,11 @@ fn crash(verdict: i32) -> ! {
         v => format!("the handler gave {v}, which is nothing that it may say"),
     }))
 }
+
+const FAILED: Failed = "the handler gave the failure code";
+const NO_TICKET: Failed = "later, but no ticket was taken";
+/// What handlers fail with that have not crashed.
+const FAILURES: [Failed; 2] = [FAILED, NO_TICKET];
 
 /// A string as JSON.
 pub(crate) fn quote(text: &str) -> String {

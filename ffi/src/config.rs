@@ -1,5 +1,10 @@
-//! What hubs, mounts and channels are made of, as structs that can grow: each begins with its size, which its `_default`
-//! function sets.
+//! What hubs, mounts and channels are made of, as structs that can grow: each begins with its size, which its `_init` function
+//! sets.
+//!
+//! A program and the library may have been built with different headers, and then such a struct has two sizes. So none is given
+//! or taken by value: who reads or writes one heeds the size that its owner told, and the functions `_default` of C are part of
+//! the header, and so of the program. A new field goes to the end and begins a word of its own, since what pads a shorter struct
+//! has no value; hence one that ends in a `bool` has that word filled up first.
 
 use std::ffi::{c_char, c_void};
 use std::time::Duration;
@@ -13,7 +18,8 @@ use crate::callback::{
     chanson_on_log, chanson_on_message, chanson_on_open, chanson_on_request,
 };
 use crate::code::Refusal;
-use crate::code::chanson_code::*;
+use crate::code::chanson_code::{self, *};
+use crate::handle::guard;
 
 /// The bounds of a hub, and what is called for all of it. Begin with `chanson_config_default` or
 /// `chanson_config_for_connections` and change what you like. Bounds are limits, not reservations.
@@ -146,17 +152,35 @@ pub struct chanson_channel_config {
     pub user: *mut c_void,
 }
 
-/// The small table of the documents: 1024 connections, 64 topics of 256 subscribers.
+/// What `chanson_config_default` calls: sets a struct that is `size` bytes long in the caller's header. No more than that is
+/// written, and what a newer header has more than this library knows is 0. `CHANSON_ERR_ARGUMENT` for a size that no header
+/// gives.
 #[unsafe(no_mangle)]
-pub extern "C" fn chanson_config_default() -> chanson_config {
+pub unsafe extern "C" fn chanson_config_init(config: *mut chanson_config, size: usize) -> chanson_code {
+    // SAFETY: as the caller promises.
+    guard(|| unsafe { init_sized(config, size, chanson_config_default()) })
+}
+
+/// What `chanson_config_for_connections` calls, as `chanson_config_init` is called.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn chanson_config_init_for_connections(
+    config: *mut chanson_config,
+    size: usize,
+    connections: usize,
+) -> chanson_code {
+    // SAFETY: as the caller promises.
+    guard(|| unsafe { init_sized(config, size, chanson_config_for_connections(connections)) })
+}
+
+/// What `chanson_config_init` sets. In C this is a function of the header.
+#[must_use]
+pub fn chanson_config_default() -> chanson_config {
     config(&Capacity::default())
 }
 
-/// Bounds for a server of `connections`: all of them may be in one topic, each joins up to 100 topics, and together they have
-/// 4 times as many topics and joins, 2 times as many presences, but nowhere less than the default. Topics and events may have
-/// 1024 bytes.
-#[unsafe(no_mangle)]
-pub extern "C" fn chanson_config_for_connections(connections: usize) -> chanson_config {
+/// What `chanson_config_init_for_connections` sets. In C this is a function of the header.
+#[must_use]
+pub fn chanson_config_for_connections(connections: usize) -> chanson_config {
     config(&Capacity::for_connections(connections))
 }
 
@@ -190,9 +214,16 @@ fn config(c: &Capacity) -> chanson_config {
     }
 }
 
-/// Channels at `/socket` for pages of the same host.
+/// What `chanson_mount_config_default` calls, as `chanson_config_init` is called.
 #[unsafe(no_mangle)]
-pub extern "C" fn chanson_mount_config_default() -> chanson_mount_config {
+pub unsafe extern "C" fn chanson_mount_config_init(config: *mut chanson_mount_config, size: usize) -> chanson_code {
+    // SAFETY: as the caller promises.
+    guard(|| unsafe { init_sized(config, size, chanson_mount_config_default()) })
+}
+
+/// What `chanson_mount_config_init` sets. In C this is a function of the header.
+#[must_use]
+pub fn chanson_mount_config_default() -> chanson_mount_config {
     chanson_mount_config {
         size: size_of::<chanson_mount_config>(),
         path: c"/socket".as_ptr(),
@@ -218,9 +249,16 @@ pub extern "C" fn chanson_mount_config_default() -> chanson_mount_config {
     }
 }
 
-/// All topics, and every join is let in.
+/// What `chanson_channel_config_default` calls, as `chanson_config_init` is called.
 #[unsafe(no_mangle)]
-pub extern "C" fn chanson_channel_config_default() -> chanson_channel_config {
+pub unsafe extern "C" fn chanson_channel_config_init(config: *mut chanson_channel_config, size: usize) -> chanson_code {
+    // SAFETY: as the caller promises.
+    guard(|| unsafe { init_sized(config, size, chanson_channel_config_default()) })
+}
+
+/// What `chanson_channel_config_init` sets. In C this is a function of the header.
+#[must_use]
+pub fn chanson_channel_config_default() -> chanson_channel_config {
     chanson_channel_config {
         size: size_of::<chanson_channel_config>(),
         pattern: c"*".as_ptr(),
@@ -328,8 +366,27 @@ pub(crate) unsafe fn read_sized<T: Copy>(given: *const T, default: T) -> Result<
     Ok(result)
 }
 
+/// A struct of the host's that is `size` bytes long: set to as much of `value` as fits, its size to `size`, and what lies behind
+/// what is known to 0.
+///
+/// # Safety
+/// `out` is NULL or has `size` bytes that can be written to. `T` begins with a `usize`.
+pub(crate) unsafe fn init_sized<T: Copy>(out: *mut T, size: usize, value: T) -> Result<(), Refusal> {
+    if out.is_null() {
+        return Err(CHANSON_ERR_NULL.into());
+    }
+    if !out.is_aligned() || size < 2 * size_of::<usize>() {
+        return Err(CHANSON_ERR_ARGUMENT.into());
+    }
+    // SAFETY: aligned, and `size` bytes can be written, which are more than the first word.
+    unsafe {
+        out.cast::<usize>().write(size);
+        write_sized(out, value)
+    }
+}
+
 /// A struct that the host lends to be filled and that says its size: as much as fits, so that a program which was built with
-/// an older header is not written over.
+/// an older header is not written over. What one of a newer header has more is 0.
 ///
 /// # Safety
 /// `out` is NULL, or has at its beginning a `usize` and, from there on, as many bytes as that says, which can be written to.
@@ -348,10 +405,10 @@ pub(crate) unsafe fn write_sized<T: Copy>(out: *mut T, value: T) -> Result<(), R
     }
     // SAFETY: `size` bytes can be written as the caller promises, and no more are read than `value` has. The size stays.
     unsafe {
-        let head = size_of::<usize>();
-        let rest = size.min(size_of::<T>()) - head;
+        let (head, known) = (size_of::<usize>(), size.min(size_of::<T>()));
         let from = (&raw const value).cast::<u8>().add(head);
-        std::ptr::copy_nonoverlapping(from, out.cast::<u8>().add(head), rest);
+        std::ptr::copy_nonoverlapping(from, out.cast::<u8>().add(head), known - head);
+        std::ptr::write_bytes(out.cast::<u8>().add(known), 0, size - known);
     }
     Ok(())
 }
@@ -387,5 +444,19 @@ mod tests {
         // SAFETY: as many bytes as the first word says, and more.
         unsafe { write_sized(older.as_mut_ptr().cast::<Grown>(), default) }.unwrap();
         assert_eq!(older, [16, 1, 0]);
+        let mut newer = [32_usize, 7, 7, 7, 7];
+        // SAFETY: as above.
+        unsafe { write_sized(newer.as_mut_ptr().cast::<Grown>(), default) }.unwrap();
+        assert_eq!(newer, [32, 1, 2, 0, 7]);
+
+        for (size, expected) in [(16, [16, 1, 7, 7, 7]), (24, [24, 1, 2, 7, 7]), (32, [32, 1, 2, 0, 7])] {
+            let mut made = [7_usize; 5];
+            // SAFETY: there are as many bytes, and more.
+            unsafe { init_sized(made.as_mut_ptr().cast::<Grown>(), size, default) }.unwrap();
+            assert_eq!(made, expected);
+        }
+        // SAFETY: nothing is written.
+        let refused = unsafe { init_sized(older.as_mut_ptr().cast::<Grown>(), 8, default) };
+        assert_eq!((refused.unwrap_err().code, older), (CHANSON_ERR_ARGUMENT, [16, 1, 0]));
     }
 }

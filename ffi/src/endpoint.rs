@@ -11,8 +11,8 @@ use crate::app::{App, Core, Level};
 use crate::builder::chanson_builder;
 use crate::code::Refusal;
 use crate::code::chanson_code::{self, *};
-use crate::config::read_sized;
-use crate::handle::{self, Opaque, enter, put};
+use crate::config::{init_sized, read_sized};
+use crate::handle::{self, Opaque, enter, guard, put};
 use crate::hub::{chanson_hub, millis_up, read_peer};
 use crate::session::chanson_session;
 use crate::tls::{chanson_acceptor, secure};
@@ -53,9 +53,19 @@ pub struct chanson_endpoint_config {
     pub acceptor: *mut chanson_acceptor,
 }
 
-/// The limits by default.
+/// What `chanson_endpoint_config_default` calls, as `chanson_config_init` is called.
 #[unsafe(no_mangle)]
-pub extern "C" fn chanson_endpoint_config_default() -> chanson_endpoint_config {
+pub unsafe extern "C" fn chanson_endpoint_config_init(
+    config: *mut chanson_endpoint_config,
+    size: usize,
+) -> chanson_code {
+    // SAFETY: as the caller promises.
+    guard(|| unsafe { init_sized(config, size, chanson_endpoint_config_default()) })
+}
+
+/// What `chanson_endpoint_config_init` sets. In C this is a function of the header.
+#[must_use]
+pub fn chanson_endpoint_config_default() -> chanson_endpoint_config {
     let session = session::Config::default();
     let millis = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
     chanson_endpoint_config {

@@ -37,6 +37,7 @@ mod socket;
 mod stats;
 mod text;
 mod tls;
+mod version;
 
 pub use builder::*;
 pub use callback::*;
@@ -59,3 +60,4 @@ pub use socket::*;
 pub use stats::*;
 pub use text::*;
 pub use tls::*;
+pub use version::*;

@@ -9,9 +9,9 @@ use crate::app::{App, Core, Level};
 use crate::builder::chanson_builder;
 use crate::code::Refusal;
 use crate::code::chanson_code::{self, *};
-use crate::config::read_sized;
+use crate::config::{init_sized, read_sized};
 use crate::endpoint::{chanson_endpoint_config, chanson_endpoint_config_default};
-use crate::handle::{self, Opaque, enter, put};
+use crate::handle::{self, Opaque, enter, guard, put};
 use crate::hub::{chanson_hub, millis_up};
 use crate::text::{c_text, chanson_str};
 
@@ -47,22 +47,42 @@ pub struct chanson_server_config {
     /// Threads, from 1 to 1024: that which polls has the hub and runs all callbacks, the others, which the server starts, have the
     /// sockets. 1: one does all.
     pub threads: usize,
+    /// For how long the operating system tries to bring bytes to a peer that does not acknowledge them, or has no room for them,
+    /// before it ends the connection (`TCP_USER_TIMEOUT`; Linux only), in milliseconds; 0: as long as the system likes, a quarter
+    /// of an hour and more. 60 s.
+    pub tcp_user_timeout_ms: u64,
+    /// After how much silence of a peer the operating system asks whether it is still there (TCP keep-alive), in milliseconds,
+    /// rounded up to seconds; 0: never. Of use where connections have no idle timeout. 0.
+    pub tcp_keepalive_ms: u64,
 }
 
-/// As a server is by default.
+/// What `chanson_server_config_default` calls, as `chanson_config_init` is called.
 #[unsafe(no_mangle)]
-pub extern "C" fn chanson_server_config_default() -> chanson_server_config {
+pub unsafe extern "C" fn chanson_server_config_init(config: *mut chanson_server_config, size: usize) -> chanson_code {
+    // SAFETY: as the caller promises.
+    guard(|| unsafe { init_sized(config, size, chanson_server_config_default()) })
+}
+
+/// What `chanson_server_config_init` sets. In C this is a function of the header.
+#[must_use]
+pub fn chanson_server_config_default() -> chanson_server_config {
     let config = Config::default();
     chanson_server_config {
         size: size_of::<chanson_server_config>(),
         endpoint: std::ptr::null(),
-        drain_ms: u64::try_from(config.drain.as_millis()).unwrap_or(u64::MAX),
+        drain_ms: millis(config.drain),
         backlog: config.backlog,
         accepts_per_turn: u32::try_from(config.accepts_per_turn).unwrap_or(u32::MAX),
         read_per_turn: config.read_per_turn,
         commands_per_turn: config.commands_per_turn,
         threads: config.threads,
+        tcp_user_timeout_ms: config.tcp_user_timeout.map_or(0, millis),
+        tcp_keepalive_ms: config.tcp_keepalive.map_or(0, millis),
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A server that listens on `address` (`127.0.0.1:4000`, port 0: any), NUL-terminated, made from a builder, which stays as it
@@ -92,6 +112,7 @@ pub unsafe extern "C" fn chanson_server_bind(
             if !(1..=MAX_THREADS).contains(&given.threads) {
                 return Err(Refusal::new(CHANSON_ERR_ARGUMENT, format!("threads: from 1 to {MAX_THREADS}")));
             }
+            let (user_timeout, keepalive) = (given.tcp_user_timeout_ms, given.tcp_keepalive_ms);
             let config = Config::default()
                 .with_endpoint(endpoint.config()?)
                 .with_drain(Duration::from_millis(given.drain_ms))
@@ -99,7 +120,9 @@ pub unsafe extern "C" fn chanson_server_bind(
                 .with_accepts_per_turn(given.accepts_per_turn as usize)
                 .with_read_per_turn(given.read_per_turn)
                 .with_commands_per_turn(given.commands_per_turn)
-                .with_threads(given.threads);
+                .with_threads(given.threads)
+                .with_tcp_user_timeout((user_timeout > 0).then(|| Duration::from_millis(user_timeout)))
+                .with_tcp_keepalive((keepalive > 0).then(|| Duration::from_secs(keepalive.div_ceil(1000))));
             let bound = Server::bind_with(c_text(address)?, plan.hub()?, config);
             let bound = bound.map_err(|error| Refusal::new(CHANSON_ERR_IO, error))?;
             put(server, handle::make(Core::new(Level::Server(Box::new(bound)))))

@@ -138,6 +138,7 @@ unsafe fn room_builder(room: &mut Room) -> *mut chanson_builder {
 
 const OPEN: i32 = chanson_output_kind::CHANSON_OUTPUT_OPEN as i32;
 const REFUSED: i32 = chanson_output_kind::CHANSON_OUTPUT_REFUSE as i32;
+const RESPOND: i32 = chanson_output_kind::CHANSON_OUTPUT_RESPOND as i32;
 
 fn for_all(sent: &[(Vec<u64>, String)]) -> Vec<&str> {
     sent.iter().map(|(_, message)| message.as_str()).collect()
@@ -249,6 +250,107 @@ fn a_state_is_dropped_once_whatever_ends_it() {
             assert_eq!(sent.iter().any(|(_, message)| message.contains("phx_error")), !failed.is_empty(), "{end}");
             assert_eq!((chanson_hub_free(hub), chanson_builder_free(builder)), (OK, OK));
             assert_eq!(room.dropped, room.made, "{end}");
+        }
+    }
+}
+
+/// Callbacks that give this verdict, and what is heard of it.
+struct Failing {
+    verdict: i32,
+    faults: Vec<(String, String, bool)>,
+    log: Vec<String>,
+}
+
+unsafe extern "C" fn fails_to_connect(_: *mut chanson_connect, failing: *mut c_void) -> i32 {
+    unsafe { user::<Failing>(failing).verdict }
+}
+
+unsafe extern "C" fn fails_to_join(_: *mut chanson_socket, join: *const chanson_join, failing: *mut c_void) -> i32 {
+    let fails = unsafe { read((*join).topic) } == "fails";
+    if fails { unsafe { user::<Failing>(failing).verdict } } else { CHANSON_DONE as i32 }
+}
+
+unsafe extern "C" fn fails_to_handle(_: *mut chanson_socket, _: *const chanson_event, failing: *mut c_void) -> i32 {
+    unsafe { user::<Failing>(failing).verdict }
+}
+
+unsafe extern "C" fn fails_to_answer(_: *mut chanson_http, _: *const chanson_request, failing: *mut c_void) -> i32 {
+    unsafe { user::<Failing>(failing).verdict }
+}
+
+unsafe extern "C" fn hears_of_failures(fault: *const chanson_fault, failing: *mut c_void) {
+    unsafe {
+        let fault = &*fault;
+        user::<Failing>(failing).faults.push((read(fault.event), read(fault.text), fault.crashed));
+    }
+}
+
+unsafe extern "C" fn hears_of_all(level: i32, line: chanson_str, failing: *mut c_void) {
+    if level == chanson_level::CHANSON_LOG_ERROR as i32 {
+        unsafe { user::<Failing>(failing).log.push(read(line)) }
+    }
+}
+
+#[test]
+fn a_handler_that_fails_has_not_crashed() {
+    let odd = "the handler gave 77, which is nothing that it may say";
+    for (verdict, text, crashed) in [
+        (CHANSON_FAIL as i32, "the handler gave the failure code", false),
+        (CHANSON_LATER as i32, "later, but no ticket was taken", false),
+        (CHANSON_CRASH as i32, "the handler gave the crash code", true),
+        (77, odd, true),
+    ] {
+        let mut failing = Failing { verdict, faults: Vec::new(), log: Vec::new() };
+        let user = pointer(&mut failing);
+        let mount = chanson_mount_config_default();
+        let closed = chanson_mount_config {
+            path: c"/closed".as_ptr(),
+            on_connect: Some(fails_to_connect),
+            user,
+            ..chanson_mount_config_default()
+        };
+        let channel = chanson_channel_config {
+            on_join: Some(fails_to_join),
+            on_event: Some(fails_to_handle),
+            user,
+            ..chanson_channel_config_default()
+        };
+        let (on_request, on_fault) = (Some(fails_to_answer as _), Some(hears_of_failures as _));
+        let on_log = Some(hears_of_all as _);
+        let config = chanson_config { on_request, on_fault, on_log, user, ..chanson_config_default() };
+        unsafe {
+            let builder = builder_with(&config, &[mount, closed], &channel);
+            let mut hub = null_mut();
+            assert_eq!(chanson_hub_new(builder, &mut hub), OK);
+            let world = World { hub };
+            let mut answer: chanson_output = std::mem::zeroed();
+            answer.size = size_of::<chanson_output>();
+            let mut conn = 0;
+            for (target, kind) in [("/closed?vsn=2.0.0", REFUSED), ("/other", RESPOND)] {
+                assert_eq!(chanson_hub_connect(hub, 1, null(), &mut conn), OK);
+                let request = request("GET", target);
+                let open = if kind == REFUSED { chanson_hub_open } else { chanson_hub_request };
+                assert_eq!(open(hub, 1, conn, &request, &mut answer), OK);
+                assert_eq!((answer.kind, answer.status), (kind, 500), "{text}");
+            }
+            let (conn, _) = world.open("/socket/websocket?vsn=2.0.0");
+            world.say(conn, r#"["1","1","fails","phx_join",{}]"#);
+            world.say(conn, r#"["2","2","t","phx_join",{}]"#);
+            world.say(conn, r#"["2","3","t","e",{}]"#);
+            let heard = [
+                r#"["1","1","fails","phx_reply",{"status":"error","response":{"reason":"join crashed"}}]"#,
+                r#"["2","2","t","phx_reply",{"status":"ok","response":{}}]"#,
+                r#"["2","2","t","phx_error",{"reason":"channel_crash"}]"#,
+            ];
+            assert_eq!(for_all(&world.sent()), heard);
+            assert_eq!((chanson_hub_free(hub), chanson_builder_free(builder)), (OK, OK));
+        }
+        let expected = ["connect", "request", "phx_join", "e"].map(|event| (event.into(), text.into(), crashed));
+        assert_eq!(failing.faults, expected);
+        let how = if crashed { "panicked" } else { "failed" };
+        assert_eq!(failing.log.len(), 4);
+        for line in failing.log {
+            assert!(line.ends_with(&format!(" {how}: {text}")), "{line}");
         }
     }
 }

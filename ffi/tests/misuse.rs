@@ -130,20 +130,21 @@ const WITHOUT: &[&str] = &[
     "chanson_binary",
     "chanson_builder_new",
     "chanson_busy_response",
-    "chanson_channel_config_default",
-    "chanson_client_config_default",
+    "chanson_channel_config_init",
+    "chanson_client_config_init",
     "chanson_client_new",
     "chanson_code_text",
-    "chanson_config_default",
-    "chanson_config_for_connections",
+    "chanson_config_init",
+    "chanson_config_init_for_connections",
     "chanson_conn_index",
-    "chanson_endpoint_config_default",
+    "chanson_endpoint_config_init",
     "chanson_endpoint_hub",
     "chanson_json",
-    "chanson_mount_config_default",
-    "chanson_server_config_default",
+    "chanson_mount_config_init",
+    "chanson_server_config_init",
     "chanson_server_hub",
     "chanson_str_of",
+    "chanson_version",
 ];
 
 const FUNCTIONS: &[Function] = &[
@@ -420,6 +421,13 @@ fn functions_without_a_handle_take_nothing() {
         }
         let config = chanson_config { size: 0, ..chanson_config_for_connections(10) };
         assert!(chanson_builder_new(&config).is_null(), "no size");
+        assert_eq!(chanson_config_init_for_connections(null_mut(), 99, 10), CHANSON_ERR_NULL);
+        inits_take_nothing(chanson_config_init);
+        inits_take_nothing(chanson_mount_config_init);
+        inits_take_nothing(chanson_channel_config_init);
+        inits_take_nothing(chanson_endpoint_config_init);
+        inits_take_nothing(chanson_server_config_init);
+        inits_take_nothing(chanson_client_config_init);
 
         let builder = chanson_builder_new(null());
         let endpoint = chanson_endpoint_config { size: 0, ..chanson_endpoint_config_default() };
@@ -436,6 +444,21 @@ fn functions_without_a_handle_take_nothing() {
         assert!(server.is_null() && !read_c(chanson_builder_error(builder)).is_empty());
         assert_eq!(chanson_builder_free(builder), OK);
     }
+}
+
+/// Nothing is written to a struct that is not there, lies where none can, or has no room for anything.
+unsafe fn inits_take_nothing<T>(init: unsafe extern "C" fn(*mut T, usize) -> chanson_code) {
+    let word = size_of::<usize>();
+    let mut memory = [7_usize; 100];
+    let config = memory.as_mut_ptr().cast::<T>();
+    unsafe {
+        assert_eq!(init(null_mut(), word * 100), CHANSON_ERR_NULL);
+        assert_eq!(init(config.byte_add(1), word * 99), CHANSON_ERR_ARGUMENT);
+        for size in [0, 1, word, 2 * word - 1] {
+            assert_eq!(init(config, size), CHANSON_ERR_ARGUMENT);
+        }
+    }
+    assert_eq!(memory, [7; 100]);
 }
 
 /// What the callbacks of these tests look at.

@@ -8,7 +8,9 @@ use chanson_core::wire::Vsn;
 
 use super::event::chanson_on_client_event;
 use crate::code::Refusal;
-use crate::code::chanson_code::*;
+use crate::code::chanson_code::{self, *};
+use crate::config::init_sized;
+use crate::handle::guard;
 use crate::text::{c_text, chanson_header, chanson_str, list};
 
 /// How long to wait before the next try. All 0 is the default, which `max_attempts` and `jitter_percent` may still change.
@@ -92,9 +94,16 @@ pub struct chanson_client_config {
     pub danger_accept_invalid_certs: bool,
 }
 
-/// As a client is by default, but for `url`, which has to be set.
+/// What `chanson_client_config_default` calls, as `chanson_config_init` is called.
 #[unsafe(no_mangle)]
-pub extern "C" fn chanson_client_config_default() -> chanson_client_config {
+pub unsafe extern "C" fn chanson_client_config_init(config: *mut chanson_client_config, size: usize) -> chanson_code {
+    // SAFETY: as the caller promises.
+    guard(|| unsafe { init_sized(config, size, chanson_client_config_default()) })
+}
+
+/// What `chanson_client_config_init` sets. In C this is a function of the header.
+#[must_use]
+pub fn chanson_client_config_default() -> chanson_client_config {
     let capacity = Capacity::default();
     let backoff =
         chanson_backoff { steps_ms: std::ptr::null(), step_count: 0, then_ms: 0, max_attempts: 0, jitter_percent: 0 };

@@ -183,8 +183,11 @@ pub(crate) fn chat(address: SocketAddr, topic: &str, event: &str) {
 fn test_program(eye: Eye, name: &str, arguments: &[&str]) {
     let folder = workspace().join("ffi/tests/c");
     let source = ["c", "cpp"].map(|extension| folder.join(format!("{name}.{extension}")));
-    let source = source.into_iter().find(|file| file.exists()).unwrap();
-    let Some(binary) = eye.build(name, &[source]) else { return };
+    run_program(eye, name, &[source.into_iter().find(|file| file.exists()).unwrap()], arguments);
+}
+
+fn run_program(eye: Eye, name: &str, sources: &[PathBuf], arguments: &[&str]) {
+    let Some(binary) = eye.build(name, sources) else { return };
     let mut command = eye.command(&binary);
     let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (said, told) = (read_all(child.stdout.take().unwrap()), read_all(child.stderr.take().unwrap()));
@@ -209,6 +212,15 @@ fn cycles(eye: Eye) {
 
 fn closures(eye: Eye) {
     test_program(eye, "closures", &[]);
+}
+
+fn tcp(eye: Eye) {
+    test_program(eye, "tcp", &[]);
+}
+
+fn channels(eye: Eye) {
+    let sources = ["ffi/tests/c/channels.c", "ffi/examples/rooms_channels.c"].map(|source| workspace().join(source));
+    run_program(eye, "channels", &sources, &[]);
 }
 
 fn rooms(eye: Eye) {
@@ -291,6 +303,8 @@ macro_rules! under_each_eye {
 under_each_eye! {
     cycles
     closures
+    tcp
+    channels
     rooms
     game
     client

@@ -7,4 +7,5 @@
 mod clean;
 mod packaging;
 mod readme;
+mod sizes;
 mod strict;
