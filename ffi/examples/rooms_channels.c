@@ -30,12 +30,10 @@ void answer_due(struct due *due, chanson_hub *hub, uint64_t now) {
         /* A ticket whose client has left meanwhile is dead: nobody waits for this answer. */
         chanson_hub_answer(hub, due->answers[--due->count].ticket, true, chanson_json("{}"));
     if (due->count <= due->sweep_at) return;
-    /* Those who ask for a late answer and leave are not to fill the memory. A ticket that is alive is for another kind of answer
-     * than this, and stays as it is. */
+    /* Those who ask for a late answer and leave are not to fill the memory. */
     size_t alive = 0;
     for (size_t i = 0; i < due->count; i++)
-        if (chanson_hub_answer_connect(hub, due->answers[i].ticket, NULL) != CHANSON_ERR_EXPIRED)
-            due->answers[alive++] = due->answers[i];
+        if (chanson_hub_is_awaited(hub, due->answers[i].ticket)) due->answers[alive++] = due->answers[i];
     due->count = alive;
     due->sweep_at = alive < 32 ? 64 : 2 * alive;
 }

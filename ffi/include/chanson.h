@@ -1258,6 +1258,11 @@ chanson_code chanson_hub_close_conn(struct chanson_hub *hub, uint64_t conn, uint
 // `chanson_server_shutdown` instead.
 chanson_code chanson_hub_shutdown(struct chanson_hub *hub);
 
+// Whether an answer to this ticket is still waited for: for a host that keeps tickets, and would be rid of dead ones. False also
+// for a hub that is none.
+bool chanson_hub_is_awaited(const struct chanson_hub *hub,
+                            uint64_t ticket);
+
 // How many connections `topic` has, into `*count`.
 chanson_code chanson_hub_subscriber_count(const struct chanson_hub *hub, struct chanson_str topic, size_t *count);
 
@@ -1361,6 +1366,8 @@ chanson_code chanson_endpoint_timeout(struct chanson_endpoint *endpoint, uint64_
 
 // When to call `chanson_endpoint_timeout` at the latest, in the milliseconds that the host counts; `CHANSON_EMPTY` when
 // nothing is waiting.
+//
+// At once also when more is to be said to a connection than is queued for it at a time: send what is pending before.
 chanson_code chanson_endpoint_poll_timeout(struct chanson_endpoint *endpoint, uint64_t *at_ms);
 
 // The next connection that has something to send, or is to be shut down: each once a turn. `CHANSON_EMPTY` when that is all.

@@ -970,6 +970,8 @@ public:
         if (code != CHANSON_OK) return refusal{code, chanson_hub_error(hub())};
         return detail::view(list);
     }
+    // Whether an answer to this ticket is still waited for.
+    [[nodiscard]] bool is_awaited(ticket_id ticket) const noexcept { return chanson_hub_is_awaited(hub(), ticket); }
     [[nodiscard]] bool is_joined(conn_id conn, std::string_view topic) const noexcept {
         return chanson_hub_is_joined(hub(), conn, detail::str(topic));
     }

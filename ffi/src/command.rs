@@ -260,6 +260,21 @@ pub unsafe extern "C" fn chanson_hub_shutdown(hub: *mut chanson_hub) -> chanson_
     }
 }
 
+/// Whether an answer to this ticket is still waited for: for a host that keeps tickets, and would be rid of dead ones. False also
+/// for a hub that is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn chanson_hub_is_awaited(hub: *const chanson_hub, ticket: u64) -> bool {
+    let mut awaited = false;
+    // SAFETY: as the caller promises.
+    unsafe {
+        command(hub, |core| {
+            awaited = core.hub().is_awaited(Ticket::from_bits(ticket));
+            Ok(())
+        });
+    }
+    awaited
+}
+
 /// How many connections `topic` has, into `*count`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn chanson_hub_subscriber_count(

@@ -219,6 +219,8 @@ pub unsafe extern "C" fn chanson_endpoint_timeout(endpoint: *mut chanson_endpoin
 
 /// When to call `chanson_endpoint_timeout` at the latest, in the milliseconds that the host counts; `CHANSON_EMPTY` when
 /// nothing is waiting.
+///
+/// At once also when more is to be said to a connection than is queued for it at a time: send what is pending before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn chanson_endpoint_poll_timeout(
     endpoint: *mut chanson_endpoint,

@@ -205,6 +205,7 @@ const FUNCTIONS: &[Function] = &[
     f!(Command, chanson_hub_shutdown, |p| (p.cast())),
     f!(Command, chanson_hub_subscriber_count, |p| (p.cast(), NO_STR, null_mut())),
     f!(Command, chanson_hub_presence, |p| (p.cast(), NO_STR, null_mut())),
+    f!(Command, chanson_hub_is_awaited, |p| (p.cast(), u64::MAX)),
     f!(Command, chanson_hub_is_joined, |p| (p.cast(), u64::MAX, NO_STR)),
     f!(Connect, chanson_connect_error, |p| (p.cast())),
     f!(Connect, chanson_connect_param, |p| (p.cast(), null(), null_mut())),
