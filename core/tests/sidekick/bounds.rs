@@ -101,7 +101,12 @@ fn rooms_are_bounded_and_the_token_is_not_lost() {
 fn messages_on_their_way_are_bounded() {
     let params = r#"{ "roomId": "room1" }"#;
     let full = error("chat", params, "sidekick", "Too many messages are waiting for the server");
-    let configs = [config().with_calls(2), config().with_calls_per_connection(2), config().with_call_bytes(250)];
+    let configs = [
+        config().with_calls(2),
+        config().with_calls_per_connection(2),
+        config().with_call_bytes(250),
+        config().with_call_bytes_per_connection(250),
+    ];
     for config in configs {
         let mut world = world_with(config, Capacity::default());
         let ann = subscriber(&mut world, "t1");
@@ -114,5 +119,17 @@ fn messages_on_their_way_are_bounded() {
         respond(&mut world, &call, Ok(Answer::new(204, "")));
         send(&mut world, ann, "t1", CHAT, r#"{ "number": 3 }"#);
         assert!(world.recv(ann).is_empty());
+    }
+}
+
+#[test]
+fn a_long_message_is_taken_where_nothing_waits() {
+    let mut world = world_with(config().with_call_bytes(10).with_call_bytes_per_connection(10), Capacity::default());
+    let ann = subscriber(&mut world, "t1");
+    for _ in 0..2 {
+        send(&mut world, ann, "t1", CHAT, &format!("\"{}\"", "x".repeat(1000)));
+        assert!(world.recv(ann).is_empty());
+        let call = calls(&mut world).remove(0);
+        respond(&mut world, &call, Ok(Answer::new(204, "")));
     }
 }

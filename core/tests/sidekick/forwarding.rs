@@ -67,8 +67,28 @@ fn what_the_server_says_is_wrong_reaches_the_client_as_it_was_said() {
 }
 
 #[test]
-fn messages_of_one_token_go_one_after_the_other_and_others_do_not_wait() {
+fn messages_set_out_in_order_and_do_not_wait_for_answers() {
     let mut world = world();
+    let (ann, bob) = (subscriber(&mut world, "t1"), subscriber(&mut world, "t2"));
+    for n in 0..3 {
+        send(&mut world, ann, "t1", CHAT, &n.to_string());
+    }
+    send(&mut world, bob, "t2", CHAT, "9");
+    let out = calls(&mut world);
+    let data = |n| format!(r#""data": {n},"#);
+    let said: Vec<bool> = out.iter().zip([0, 9, 1, 2]).map(|(call, n)| call.body.contains(&data(n))).collect();
+    assert_eq!(said, [true; 4], "connections take turns, each has its order");
+    for call in out.iter().rev() {
+        respond(&mut world, call, Ok(Answer::new(204, "")));
+        respond(&mut world, call, Err(CallError::TimedOut));
+    }
+    assert_eq!((stats(&world).calls, stats(&world).failed_calls), (0, 0), "a result counts once");
+    assert!(world.recv(ann).is_empty());
+}
+
+#[test]
+fn messages_of_one_token_go_one_after_the_other_where_that_is_wanted() {
+    let mut world = world_with(config().with_calls_out_per_token(1), Capacity::default());
     let (ann, bob) = (subscriber(&mut world, "t1"), subscriber(&mut world, "t2"));
     for n in 0..3 {
         send(&mut world, ann, "t1", CHAT, &n.to_string());
@@ -89,6 +109,40 @@ fn messages_of_one_token_go_one_after_the_other_and_others_do_not_wait() {
 }
 
 #[test]
+fn a_client_that_sends_much_at_once_loses_nothing() {
+    let mut world = world();
+    let ann = subscriber(&mut world, "t1");
+    for n in 0..2000 {
+        send(&mut world, ann, "t1", CHAT, &n.to_string());
+    }
+    assert!(world.recv(ann).is_empty(), "nothing is refused");
+    let mut next = 0;
+    loop {
+        let out = calls(&mut world);
+        assert!(out.len() <= 64, "others have room");
+        let Some(first) = out.first() else { break };
+        assert!(first.body.contains(&format!(r#""data": {next},"#)));
+        next += out.len();
+        out.iter().for_each(|call| respond(&mut world, call, Ok(Answer::new(204, ""))));
+    }
+    assert_eq!((next, stats(&world).calls), (2000, 0));
+}
+
+#[test]
+fn a_connection_whose_messages_hang_does_not_keep_others_from_the_server() {
+    let mut world = world();
+    let (ann, bob) = (subscriber(&mut world, "t1"), subscriber(&mut world, "t2"));
+    for _ in 0..500 {
+        send(&mut world, ann, "t1", CHAT, "1");
+    }
+    let hanging = calls(&mut world);
+    assert!(!hanging.is_empty() && hanging.len() < 500);
+    send(&mut world, bob, "t2", CHAT, "2");
+    let out = calls(&mut world);
+    assert!(out.len() == 1 && out[0].body.contains(r#""data": 2"#), "at once");
+}
+
+#[test]
 fn what_was_sent_goes_to_the_server_though_its_sender_has_left() {
     let mut world = world();
     let ann = subscriber(&mut world, "t1");
@@ -96,11 +150,10 @@ fn what_was_sent_goes_to_the_server_though_its_sender_has_left() {
     send(&mut world, ann, "t1", CHAT, "2");
     unsubscribe(&mut world, ann, "t1");
     world.close(ann, 1000);
-    let call = calls(&mut world).remove(0);
-    respond(&mut world, &call, Ok(Answer::new(500, "")));
-    let call = calls(&mut world).remove(0);
-    assert!(call.body.contains(r#""data": 2"#) && call.body.contains(r#""userId": "t1""#));
-    respond(&mut world, &call, Ok(Answer::new(204, "")));
+    let out = calls(&mut world);
+    assert!(out[1].body.contains(r#""data": 2"#) && out[1].body.contains(r#""userId": "t1""#));
+    respond(&mut world, &out[0], Ok(Answer::new(500, "")));
+    respond(&mut world, &out[1], Ok(Answer::new(204, "")));
     let stats = stats(&world);
     assert_eq!((stats.calls, stats.call_bytes, stats.active_connections), (0, 0, 0));
 }

@@ -133,7 +133,9 @@ impl InternalSidekick {
     /// One that knows nobody, with default bounds. `seed` is for the keys of its tables: from the operating system, or fixed
     /// in a test.
     pub fn new(seed: [u8; 32]) -> Self {
-        let made = Self::with_config(seed, sidekick::Config::new(""), Capacity::for_connections(1024));
+        // The server is at hand: to keep the order of messages costs nothing.
+        let config = sidekick::Config::new("").with_calls_out_per_token(1);
+        let made = Self::with_config(seed, config, Capacity::for_connections(1024));
         made.expect("the defaults fit together")
     }
 

@@ -1,10 +1,11 @@
-//! Messages of clients on their way to the server. Those of one token go one after the other, each when the one before it
-//! is answered, so that they reach the server in the order in which they were sent; those of different tokens do not wait
-//! for one another.
+//! Messages of clients on their way to the server. Those of one connection are given out in the order in which they were sent,
+//! and do not wait for each other's answers (those of one token do where [`Config::calls_out_per_token`] is 1). Connections take
+//! turns: next is the one that has fewest out, and none may have so many that nothing is left for those to come.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
+use super::Config;
 use crate::covenant::contract::Params;
 use crate::id::ConnId;
 
@@ -46,72 +47,265 @@ impl fmt::Debug for Call {
 #[derive(Debug)]
 pub(super) struct Sender {
     pub(super) conn: ConnId,
+    /// The token's serial.
+    pub(super) token: u64,
     pub(super) channel: Box<str>,
     pub(super) params: Params,
 }
 
+/// A call that was given out. Nobody can have a result for another.
 #[derive(Debug)]
-struct Pending {
+struct Out {
     sender: Sender,
-    /// The token's serial.
-    lane: u64,
     bytes: usize,
-    /// Whether it was given out. Nobody can have a result for one that was not.
-    is_out: bool,
 }
 
-/// Calls that were given out or will be.
+/// What a connection has; forgotten when that is nothing.
+#[derive(Debug, Default)]
+struct Queue {
+    /// What may be given out, the oldest first.
+    ready: VecDeque<(Sender, Call)>,
+    /// By token.
+    lanes: BTreeMap<u64, Lane>,
+    /// How many are out.
+    out: usize,
+    /// All of them: out, ready, and waiting in lanes.
+    count: usize,
+    bytes: usize,
+    /// When its turn came last: its place among those with as many out.
+    turn: u64,
+}
+
+/// The calls of a token, while there are some.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Those that are out or ready.
+    going: usize,
+    waiting: VecDeque<(Sender, Call)>,
+}
+
+/// Calls that were given out or will be. Every change is O(log calls).
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    pending: BTreeMap<CallId, Pending>,
-    /// What waits behind a call that is out, by token. A lane is there as long as a call of it is out.
-    lanes: BTreeMap<u64, VecDeque<Call>>,
-    ready: VecDeque<Call>,
+    out: BTreeMap<CallId, Out>,
+    queues: BTreeMap<ConnId, Queue>,
+    /// The connections with something ready, the next one first: with how many are out, and their turns.
+    turns: BTreeSet<(usize, u64, ConnId)>,
+    count: usize,
     bytes: usize,
     next: u64,
+    turn: u64,
 }
 
 impl Calls {
-    pub(super) fn len(&self) -> usize {
-        self.pending.len()
+    pub(super) const fn len(&self) -> usize {
+        self.count
     }
 
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub(super) fn add(&mut self, lane: u64, sender: Sender, body: String) {
-        let id = CallId(self.next);
-        self.next += 1;
-        self.bytes += body.len();
-        self.pending.insert(id, Pending { sender, lane, bytes: body.len(), is_out: false });
-        let call = Call { id, body };
-        match self.lanes.get_mut(&lane) {
-            Some(waiting) => waiting.push_back(call),
-            None => {
-                self.lanes.insert(lane, VecDeque::new());
-                self.ready.push_back(call);
-            }
-        }
+    /// Whether there is room for another one of that connection. A first one always fits in bytes, however long it is.
+    pub(super) fn has_room(&self, config: &Config, conn: ConnId, len: usize) -> bool {
+        let (count, bytes) = self.queues.get(&conn).map_or((0, 0), |queue| (queue.count, queue.bytes));
+        let fits = |bytes: usize, max: usize| bytes == 0 || bytes.saturating_add(len) <= max;
+        self.count < config.calls
+            && count < config.calls_per_connection
+            && fits(self.bytes, config.call_bytes)
+            && fits(bytes, config.call_bytes_per_connection)
     }
 
-    pub(super) fn poll(&mut self) -> Option<Call> {
-        let call = self.ready.pop_front()?;
-        if let Some(pending) = self.pending.get_mut(&call.id) {
-            pending.is_out = true;
+    pub(super) fn add(&mut self, config: &Config, sender: Sender, body: String) {
+        let id = CallId(self.next);
+        self.next += 1;
+        self.count += 1;
+        self.bytes += body.len();
+        let conn = sender.conn;
+        let queue = self.queues.entry(conn).or_default();
+        queue.count += 1;
+        queue.bytes += body.len();
+        let lane = queue.lanes.entry(sender.token).or_default();
+        let entry = (sender, Call { id, body });
+        if lane.going >= config.calls_out_per_token.max(1) {
+            return lane.waiting.push_back(entry);
         }
+        lane.going += 1;
+        queue.ready.push_back(entry);
+        self.turns.insert((queue.out, queue.turn, conn));
+    }
+
+    /// The next one to give out, if one may be.
+    pub(super) fn poll(&mut self, config: &Config) -> Option<Call> {
+        let place @ (out, _, conn) = *self.turns.first()?;
+        // Of those with something ready none has fewer out, so if this one may not, no other may.
+        if !may_go(out, self.out.len(), config.calls_out.max(1)) {
+            return None;
+        }
+        self.turns.remove(&place);
+        let queue = self.queues.get_mut(&conn)?;
+        let (sender, call) = queue.ready.pop_front()?;
+        self.turn += 1;
+        queue.turn = self.turn;
+        queue.out += 1;
+        if !queue.ready.is_empty() {
+            self.turns.insert((queue.out, queue.turn, conn));
+        }
+        self.out.insert(call.id, Out { sender, bytes: call.body.len() });
         Some(call)
     }
 
-    /// The call has its result: whose it was. The next of its lane may go. `None` when it is not out.
+    /// The call has its result: whose it was. Others may go now. `None` when it is not out.
     pub(super) fn finish(&mut self, id: CallId) -> Option<Sender> {
-        self.pending.get(&id).filter(|pending| pending.is_out)?;
-        let Pending { sender, lane, bytes, .. } = self.pending.remove(&id)?;
+        let Out { sender, bytes } = self.out.remove(&id)?;
+        self.count -= 1;
         self.bytes -= bytes;
-        match self.lanes.get_mut(&lane).and_then(VecDeque::pop_front) {
-            Some(next) => self.ready.push_back(next),
-            None => drop(self.lanes.remove(&lane)),
+        let queue = self.queues.get_mut(&sender.conn)?;
+        self.turns.remove(&(queue.out, queue.turn, sender.conn));
+        queue.out -= 1;
+        queue.count -= 1;
+        queue.bytes -= bytes;
+        queue.pass_on(sender.token);
+        if !queue.ready.is_empty() {
+            self.turns.insert((queue.out, queue.turn, sender.conn));
+        } else if queue.count == 0 {
+            self.queues.remove(&sender.conn);
         }
         Some(sender)
+    }
+}
+
+impl Queue {
+    /// One of that token has gone: the next of it may.
+    fn pass_on(&mut self, token: u64) {
+        let Some(lane) = self.lanes.get_mut(&token) else { return };
+        if let Some(next) = lane.waiting.pop_front() {
+            return self.ready.push_back(next);
+        }
+        lane.going -= 1;
+        if lane.going == 0 {
+            self.lanes.remove(&token);
+        }
+    }
+}
+
+/// Whether a connection that has `own` out may have another one, where `out` are in all, of `max`: who has none may take the
+/// last place, and who has some gets no more than a third of what is free. So one alone has a quarter of the places at most,
+/// several share them, and there is always one for the next that comes (until there are as many connections as places).
+const fn may_go(own: usize, out: usize, max: usize) -> bool {
+    let free = max.saturating_sub(out);
+    if own == 0 { free > 0 } else { own < free / 3 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(places: usize) -> Config {
+        Config::new("S").with_calls_out(places)
+    }
+
+    /// Adds one of that connection and token, whose body is this.
+    fn add(calls: &mut Calls, config: &Config, (conn, token): (u64, u64), body: &str) {
+        let sender = Sender { conn: ConnId::from_bits(conn), token, channel: "c".into(), params: Params::new() };
+        calls.add(config, sender, body.to_owned());
+    }
+
+    fn all(calls: &mut Calls, config: &Config) -> Vec<Call> {
+        std::iter::from_fn(|| calls.poll(config)).collect()
+    }
+
+    fn bodies(calls: &[Call]) -> Vec<&str> {
+        calls.iter().map(|call| &*call.body).collect()
+    }
+
+    #[test]
+    fn connections_take_turns_and_each_has_its_order() {
+        let (mut calls, config) = (Calls::default(), config(100));
+        for body in ["a1", "a2", "a3"] {
+            add(&mut calls, &config, (1, 1), body);
+        }
+        add(&mut calls, &config, (2, 2), "b1");
+        add(&mut calls, &config, (2, 3), "b2");
+        assert_eq!(bodies(&all(&mut calls, &config)), ["a1", "b1", "a2", "b2", "a3"]);
+    }
+
+    #[test]
+    fn one_connection_has_a_quarter_of_the_places_and_newcomers_go_at_once() {
+        let (mut calls, config) = (Calls::default(), config(64));
+        for _ in 0..100 {
+            add(&mut calls, &config, (1, 1), "hog");
+        }
+        let hogs = all(&mut calls, &config);
+        assert_eq!(hogs.len(), 16);
+        for conn in 2..20 {
+            add(&mut calls, &config, (conn, conn), "new");
+            assert_eq!(bodies(&all(&mut calls, &config)), ["new"], "{conn}");
+        }
+        // What comes free is for those who have none, then for the others.
+        calls.finish(hogs[0].id);
+        add(&mut calls, &config, (99, 99), "new");
+        assert_eq!(bodies(&all(&mut calls, &config)), ["new"]);
+    }
+
+    #[test]
+    fn the_places_are_all_used_and_never_exceeded() {
+        let (mut calls, config) = (Calls::default(), config(8));
+        for conn in 0..20 {
+            add(&mut calls, &config, (conn, conn), "x");
+            add(&mut calls, &config, (conn, conn), "y");
+        }
+        let mut out = all(&mut calls, &config);
+        assert_eq!(bodies(&out), ["x"; 8], "one of each");
+        let mut done = 0;
+        while let Some(call) = out.pop() {
+            assert!(calls.finish(call.id).is_some() && calls.finish(call.id).is_none(), "a result counts once");
+            done += 1;
+            out.extend(all(&mut calls, &config));
+            assert!(out.len() <= 8);
+        }
+        assert_eq!((done, calls.len(), calls.bytes()), (40, 0, 0));
+        assert!(calls.queues.is_empty() && calls.turns.is_empty() && calls.out.is_empty());
+    }
+
+    #[test]
+    fn even_a_single_place_is_enough() {
+        let (mut calls, config) = (Calls::default(), config(0));
+        add(&mut calls, &config, (1, 1), "a");
+        add(&mut calls, &config, (1, 1), "b");
+        let first = all(&mut calls, &config);
+        assert_eq!(bodies(&first), ["a"]);
+        calls.finish(first[0].id);
+        assert_eq!(bodies(&all(&mut calls, &config)), ["b"]);
+    }
+
+    #[test]
+    fn of_one_token_no_more_go_at_a_time_than_allowed() {
+        let (mut calls, config) = (Calls::default(), config(100).with_calls_out_per_token(1));
+        for (token, body) in [(1, "a1"), (1, "a2"), (2, "b1"), (1, "a3")] {
+            add(&mut calls, &config, (1, token), body);
+        }
+        let first = all(&mut calls, &config);
+        assert_eq!(bodies(&first), ["a1", "b1"]);
+        calls.finish(first[1].id);
+        assert!(all(&mut calls, &config).is_empty());
+        calls.finish(first[0].id);
+        let second = all(&mut calls, &config);
+        assert_eq!(bodies(&second), ["a2"]);
+        calls.finish(second[0].id);
+        assert_eq!(bodies(&all(&mut calls, &config)), ["a3"]);
+    }
+
+    #[test]
+    fn a_long_one_has_room_where_nothing_waits() {
+        let (mut calls, config) =
+            (Calls::default(), config(100).with_call_bytes(100).with_call_bytes_per_connection(10));
+        let conn = ConnId::from_bits;
+        assert!(calls.has_room(&config, conn(1), 1000));
+        add(&mut calls, &config, (1, 1), "12345678");
+        assert!(calls.has_room(&config, conn(1), 2) && !calls.has_room(&config, conn(1), 3));
+        assert!(calls.has_room(&config, conn(2), 92) && !calls.has_room(&config, conn(2), 93));
+        assert!(!calls.has_room(&config.clone().with_calls(1), conn(2), 1));
+        assert!(!calls.has_room(&config.with_calls_per_connection(1), conn(1), 1));
     }
 }

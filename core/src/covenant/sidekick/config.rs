@@ -22,12 +22,22 @@ pub struct Config {
     pub max_token: usize,
     /// Tokens that one connection has used and not unsubscribed, at a time. Default 1024.
     pub subscriptions_per_connection: usize,
-    /// Messages of clients that are on their way to the server or wait for it, at a time. Default 1024.
+    /// Messages of clients that are on their way to the server or wait for it, at a time. One more is refused: its sender is
+    /// told an error, with the fault `sidekick`. Default 65,536.
     pub calls: usize,
-    /// Those of one connection. Default 64.
+    /// Those of one connection. Default 4096.
     pub calls_per_connection: usize,
-    /// Bytes of those that wait. Default 16 MiB.
+    /// Bytes of all of them; the first is taken however long it is. Default 64 MiB.
     pub call_bytes: usize,
+    /// Bytes of those of one connection; the first is taken however long it is. Default 16 MiB.
+    pub call_bytes_per_connection: usize,
+    /// How many [`poll_call`](super::Sidekick::poll_call) gives out at a time, before there are results; at least one. One
+    /// connection alone gets a quarter of them at most, so that others need not wait for it. Default 256.
+    pub calls_out: usize,
+    /// How many of those may be of one token; at least one. With 1 the messages of a token reach the server in the order in
+    /// which they were sent, each when the one before it is answered. With more they set out in order and may overtake one
+    /// another, as they may in the original. Default `usize::MAX`.
+    pub calls_out_per_token: usize,
 }
 
 impl Config {
@@ -41,9 +51,12 @@ impl Config {
             token_bytes: 64 << 20,
             max_token: 256,
             subscriptions_per_connection: 1024,
-            calls: 1024,
-            calls_per_connection: 64,
-            call_bytes: 16 << 20,
+            calls: 65_536,
+            calls_per_connection: 4096,
+            call_bytes: 64 << 20,
+            call_bytes_per_connection: 16 << 20,
+            calls_out: 256,
+            calls_out_per_token: usize::MAX,
         }
     }
 }
@@ -72,6 +85,9 @@ setters! {
     with_calls calls: usize
     with_calls_per_connection calls_per_connection: usize
     with_call_bytes call_bytes: usize
+    with_call_bytes_per_connection call_bytes_per_connection: usize
+    with_calls_out calls_out: usize
+    with_calls_out_per_token calls_out_per_token: usize
 }
 
 #[cfg(test)]

@@ -55,8 +55,8 @@
 //! As `@covenant-rpc/server` 2.3.0 does it, but: tokens expire and are bounded in number; what a closed socket had is gone; a
 //! token sends to its own channel and params, before and after it was used; params are the same in any order, and no two
 //! rooms are one; two tokens of one room on one socket are two subscriptions with their own contexts, each message comes
-//! once; the fault and message of a server's error reach the client as they were given; the messages of one token reach the
-//! server in order; everything is bounded.
+//! once; the fault and message of a server's error reach the client as they were given; no connection keeps the others'
+//! messages from the server; everything is bounded.
 
 mod calls;
 mod config;
@@ -236,15 +236,17 @@ impl Sidekick {
     // --- what is for the server ---
 
     /// The next message to bring to the server, the body of what `SidekickToServer::send_message` describes. Every one has to
-    /// get its result by [`handle_response`](Self::handle_response). They may overtake one another.
+    /// get its result by [`handle_response`](Self::handle_response), whatever the order. `None` when nothing waits or
+    /// [`Config::calls_out`] have no result yet. Connections take turns; those of one connection come in the order in which they
+    /// were sent.
     pub fn poll_call(&mut self) -> Option<Call> {
-        self.calls.poll()
+        self.calls.poll(&self.config)
     }
 
     /// What came of a call, as `SidekickToServer::read` tells it, or a server in this program. An error is told the client
     /// that sent the message. More calls may be there afterwards.
     pub fn handle_response(&mut self, hub: &mut PubSub<'_>, id: CallId, result: Result<(), MessageError<'_>>) {
-        let Some(Sender { conn, channel, params }) = self.calls.finish(id) else { return };
+        let Some(Sender { conn, channel, params, .. }) = self.calls.finish(id) else { return };
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.calls -= 1;
             self.forget_if_idle(conn);

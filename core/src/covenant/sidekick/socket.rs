@@ -112,19 +112,15 @@ impl Sidekick {
         if &token.params != params {
             return Err((Fault::Client, "Token params mismatch"));
         }
-        let busy = (Fault::Sidekick, "Too many messages are waiting for the server");
         let context = token.context.as_ref().map(|context| context.as_raw());
         let message = ForwardedMessage { params: params.clone(), channel: channel.into(), data, context };
-        let body = message.encode().map_err(|_| busy)?;
-        let own = self.peers.get(&conn).map_or(0, |peer| peer.calls);
-        if own >= self.config.calls_per_connection
-            || self.calls.len() >= self.config.calls
-            || self.calls.bytes() + body.len() > self.config.call_bytes
-        {
-            return Err(busy);
+        let body = message.encode().map_err(|_| (Fault::Client, "The message is too long"))?;
+        if !self.calls.has_room(&self.config, conn, body.len()) {
+            return Err((Fault::Sidekick, "Too many messages are waiting for the server"));
         }
         self.peers.entry(conn).or_default().calls += 1;
-        self.calls.add(token.serial, Sender { conn, channel: channel.into(), params: params.clone() }, body);
+        let sender = Sender { conn, token: token.serial, channel: channel.into(), params: params.clone() };
+        self.calls.add(&self.config, sender, body);
         Ok(())
     }
 }
