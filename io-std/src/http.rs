@@ -24,7 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chanson_core::covenant::connection::{Answer, CallError, Post};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -113,8 +113,9 @@ impl Config {
 
 /// Performs requests on worker threads, each known by what the caller calls it by: a `T`.
 ///
-/// Nothing here waits but the workers. Connections are kept and used again. Redirects are not followed, proxies not used.
-/// When the last clone is dropped, the requests that wait are still made; nobody waits for that.
+/// Nothing here waits but the workers. Connections are kept and used again; proxies are not used. Redirects that keep method
+/// and body (307, 308) are followed within the origin (scheme, host and port), five times at most; any other is the answer, with
+/// its [`location`](Answer::location). When the last clone is dropped, the requests that wait are still made; nobody waits for that.
 pub struct Caller<T> {
     jobs: Sender<(T, Post)>,
     shared: Arc<Shared<T>>,
@@ -238,7 +239,7 @@ impl<T: Send + 'static> Shared<T> {
     fn work(&self, jobs: &Receiver<(T, Post)>) {
         for (name, post) in jobs {
             let agent = if post.url().is_tls() { self.secure() } else { Ok(&self.agent) };
-            let result = agent.and_then(|agent| perform(agent, &post, self.config.max_body));
+            let result = agent.and_then(|agent| perform(agent, &post, &self.config));
             // A worker outlives a panic of what it tells, which has gone through the program's panic hook.
             drop(catch_unwind(AssertUnwindSafe(|| (self.done)(name, result))));
             self.pending.fetch_sub(1, Ordering::AcqRel);
@@ -273,7 +274,6 @@ fn settings(config: &Config) -> ureq::config::ConfigBuilder<ureq::typestate::Age
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
-        .timeout_global(Some(config.timeout))
         .max_idle_age(config.keep_alive)
         .max_idle_connections(config.threads)
         .max_idle_connections_per_host(config.threads)
@@ -281,18 +281,42 @@ fn settings(config: &Config) -> ureq::config::ConfigBuilder<ureq::typestate::Age
         .accept("*/*")
 }
 
-fn perform(agent: &Agent, post: &Post, max_body: usize) -> Result<Answer, CallError> {
-    let mut request = agent.post(post.url().as_str());
+/// Redirects included, within one time limit.
+fn perform(agent: &Agent, post: &Post, config: &Config) -> Result<Answer, CallError> {
+    let end = Instant::now().checked_add(config.timeout);
+    let mut answer = ask(agent, post, config.timeout, config.max_body)?;
+    let mut moved = post.redirected(&answer);
+    for _ in 0..REDIRECTS {
+        let Some(post) = moved else { break };
+        let left = end.map_or(config.timeout, |end| end.saturating_duration_since(Instant::now()));
+        if left.is_zero() {
+            return Err(CallError::TimedOut);
+        }
+        answer = ask(agent, &post, left, config.max_body)?;
+        moved = post.redirected(&answer);
+    }
+    Ok(answer)
+}
+
+fn ask(agent: &Agent, post: &Post, timeout: Duration, max_body: usize) -> Result<Answer, CallError> {
+    let mut request = agent.post(post.url().as_str()).config().timeout_global(Some(timeout)).build();
     for (name, value) in post.headers() {
         request = request.header(name, value);
     }
     let mut response = request.send(post.body()).map_err(|error| why(&error))?;
-    let status = response.status().as_u16();
+    let status = response.status();
+    let location = response.headers().get("location").filter(|_| status.is_redirection());
+    let location = location.and_then(|value| value.to_str().ok()).map(Box::from);
     // One byte more tells a body that is too long from one that just fits. Behind it the connection is of no further use.
     let mut body = Vec::new();
     let limit = max_body as u64 + 1;
     response.body_mut().as_reader().take(limit).read_to_end(&mut body).map_err(|error| io_reason(&error))?;
-    if body.len() > max_body { Err(CallError::TooLong) } else { Ok(Answer::new(status, body)) }
+    if body.len() > max_body {
+        return Err(CallError::TooLong);
+    }
+    let mut answer = Answer::new(status.as_u16(), body);
+    answer.location = location;
+    Ok(answer)
 }
 
 fn why(error: &ureq::Error) -> CallError {
@@ -323,6 +347,9 @@ fn io_reason(error: &io::Error) -> CallError {
         _ => CallError::Unreachable,
     }
 }
+
+/// How often a request may be sent on.
+const REDIRECTS: u32 = 5;
 
 /// Bytes of stack of each worker.
 const STACK: usize = 256 << 10;

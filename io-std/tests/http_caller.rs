@@ -150,15 +150,49 @@ fn what_can_go_wrong_is_told_apart() {
         answer(&mut stream, "200 OK", &"x".repeat(1000));
     });
     assert_eq!(ask(just).unwrap().body.len(), 1000);
-    let elsewhere = server(|mut stream| {
-        read_request(&mut BufReader::new(stream.try_clone().unwrap()));
-        stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n").unwrap();
-    });
-    assert_eq!(ask(elsewhere).unwrap().status, 302, "redirects are not followed");
     caller.call(1, Post::new("https://127.0.0.1/".parse().unwrap(), Headers::ion(), String::new())).unwrap();
     let refused = if cfg!(feature = "tls") { CallError::Unreachable } else { CallError::NoTls };
     assert_eq!(next(&results).1, Err(refused));
     none_pending(&caller);
+}
+
+/// Sends `/N` on to `/N-1`, in its own way for each kind of redirect, and others elsewhere.
+fn sends_on(mut stream: TcpStream) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    while let Some((head, body)) = read_request(&mut reader) {
+        let path = head.split(' ').nth(1).unwrap();
+        let (status, location) = match path.trim_start_matches('/').parse::<u32>() {
+            Ok(0) => {
+                answer(&mut stream, "200 OK", &format!("{body} {head}"));
+                continue;
+            }
+            Ok(n) => (308, format!("/{}", n - 1)),
+            Err(_) if path == "/other" => (307, "http://127.0.0.1:1/".to_owned()),
+            Err(_) => (302, "/0".to_owned()),
+        };
+        write!(stream, "HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n").unwrap();
+    }
+}
+
+#[test]
+fn redirects_within_the_origin_are_followed_with_everything_and_others_are_told() {
+    let (addr, (caller, results)) = (server(sends_on), caller(Config::default()));
+    let ask = |path: &str| {
+        let url = format!("http://{addr}/{path}").parse().unwrap();
+        caller.call(1, Post::new(url, Headers::ion().with_secret("s1").unwrap(), "hi".into())).unwrap();
+        next(&results).1.unwrap()
+    };
+    for path in ["1", "5"] {
+        let answer = ask(path);
+        let text = String::from_utf8(answer.body).unwrap();
+        assert_eq!((answer.status, answer.location), (200, None));
+        assert!(text.starts_with("hi POST /0 HTTP/1.1\r\n"), "{text}");
+        assert!(text.to_ascii_lowercase().contains("authorization: bearer s1\r\n"), "{text}");
+    }
+    for (path, status, location) in [("6", 308, "/0"), ("other", 307, "http://127.0.0.1:1/"), ("get", 302, "/0")] {
+        let answer = ask(path);
+        assert_eq!((answer.status, answer.location.as_deref()), (status, Some(location)));
+    }
 }
 
 #[test]

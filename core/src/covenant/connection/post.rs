@@ -33,6 +33,18 @@ impl Post {
     pub fn body(&self) -> &str {
         &self.body
     }
+
+    /// The same for another place: where the server says that it is to be asked again, with the same method, headers and body.
+    /// `None` if that is no redirect of this kind (307, 308) or leads to another origin, which must not learn the secrets in
+    /// the headers.
+    ///
+    /// Source: Fetch standard, HTTP-redirect fetch. Other redirects turn a POST into a GET there, which no party answers.
+    #[must_use]
+    pub fn redirected(&self, answer: &Answer) -> Option<Self> {
+        let location = answer.location.as_deref().filter(|_| matches!(answer.status, 307 | 308))?;
+        let url = self.url.join(location).ok().filter(|url| url.is_same_origin(&self.url))?;
+        Some(Self { url, headers: self.headers.clone(), body: self.body.clone() })
+    }
 }
 
 impl fmt::Debug for Post {
@@ -106,12 +118,21 @@ pub struct Answer {
     pub status: u16,
     /// The body; a driver bounds it.
     pub body: Vec<u8>,
+    /// Where a redirect that was not followed leads to.
+    pub location: Option<Box<str>>,
 }
 
 impl Answer {
     /// An answer.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, body: body.into() }
+        Self { status, body: body.into(), location: None }
+    }
+
+    /// With where it leads to.
+    #[must_use]
+    pub fn with_location(mut self, location: &str) -> Self {
+        self.location = Some(location.into());
+        self
     }
 
     /// Whether the status is one of success (200 to 299).
@@ -185,6 +206,22 @@ mod tests {
         let headers = Headers::ion().with_secret("hush").unwrap();
         let post = Post::new("http://a/b?c=hush".parse().unwrap(), headers.clone(), "hush".into());
         assert_eq!(format!("{post:?} {headers:?}"), r#"Post(http://a/b, 4 bytes) {"Content-Type", "Authorization"}"#);
+    }
+
+    #[test]
+    fn redirects_within_the_origin_keep_everything() {
+        let post = Post::new("http://a/b?c=1".parse().unwrap(), Headers::ion().with_secret("s").unwrap(), "x".into());
+        let to = |status, location: &str| post.redirected(&Answer::new(status, "").with_location(location));
+        for location in ["/b/?c=1", "http://a:80/b/?c=1", "//a/b/?c=1"] {
+            let (url, moved) = (post.url.join(location).unwrap(), to(307, location).unwrap());
+            assert_eq!(moved, Post { url, ..post.clone() });
+            assert_eq!(to(308, location), Some(moved));
+        }
+        for (status, location) in [(301, "/"), (302, "/"), (303, "/"), (308, "https://a/b"), (308, "//b/"), (308, "/ ")]
+        {
+            assert_eq!(to(status, location), None, "{status} {location}");
+        }
+        assert_eq!(post.redirected(&Answer::new(308, "")), None);
     }
 
     #[test]

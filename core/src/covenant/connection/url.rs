@@ -54,6 +54,37 @@ impl Url {
     }
 }
 
+impl Url {
+    /// What a reference at this address names: another address, or a path or query of the same server.
+    ///
+    /// # Errors
+    /// It names none.
+    pub(super) fn join(&self, reference: &str) -> Result<Self, UrlError> {
+        let scheme = &self.text[..self.text.find(':').unwrap_or_default()];
+        let (origin, path) = (&self.text[..self.path], &self.text[self.path..self.query]);
+        match reference.as_bytes() {
+            _ if reference.contains("://") && !reference.starts_with(['/', '?']) => reference.parse(),
+            [b'/', b'/', ..] => format!("{scheme}:{reference}").parse(),
+            [b'/', ..] => format!("{origin}{reference}").parse(),
+            [b'?', ..] => format!("{origin}{path}{reference}").parse(),
+            // Beside the last part of the path. What `..` would mean is for the server to say.
+            _ => format!("{origin}{}{reference}", &path[..=path.rfind('/').unwrap_or_default()]).parse(),
+        }
+    }
+
+    /// Whether it is the same server: scheme, host and port.
+    pub(super) fn is_same_origin(&self, other: &Self) -> bool {
+        self.origin() == other.origin()
+    }
+
+    /// Scheme and host in small letters, and the port if it is not the usual one.
+    fn origin(&self) -> String {
+        let origin = self.text[..self.path].to_ascii_lowercase();
+        let usual = if self.is_tls() { ":443" } else { ":80" };
+        origin.strip_suffix(usual).map(str::to_owned).unwrap_or(origin)
+    }
+}
+
 impl FromStr for Url {
     type Err = UrlError;
 
@@ -162,6 +193,34 @@ mod tests {
         assert_eq!(url("http://a/p?b").with_path("/longer").with_type("t").as_str(), "http://a/longer?b&type=t");
         assert!(url("https://a").is_tls() && !url("http://a").is_tls());
         assert_eq!(url("http://a/p?key=secret").to_string(), "http://a/p");
+    }
+
+    #[test]
+    fn references_are_resolved() {
+        let base: Url = "http://a:81/p/q?x".parse().unwrap();
+        for (reference, resolved) in [
+            ("/r?y#f", "http://a:81/r?y"),
+            ("?y", "http://a:81/p/q?y"),
+            ("r", "http://a:81/p/r"),
+            ("//b/r", "http://b/r"),
+            ("https://b", "https://b/"),
+            ("/r?to=http://b", "http://a:81/r?to=http://b"),
+        ] {
+            assert_eq!(base.join(reference).unwrap().as_str(), resolved);
+        }
+        assert_eq!(base.join("ftp://b/"), Err(UrlError::Scheme));
+        assert_eq!(base.join("/ "), Err(UrlError::Character));
+        assert_eq!("http://a".parse::<Url>().unwrap().join("r").unwrap().as_str(), "http://a/r");
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let same = |a: &str, b: &str| a.parse::<Url>().unwrap().is_same_origin(&b.parse().unwrap());
+        assert!(same("http://A/x", "http://a:80/y") && same("https://a:443/", "https://a/?z"));
+        assert!(
+            !same("http://a/", "https://a/") && !same("http://a/", "http://a:81/") && !same("http://a/", "http://b/")
+        );
+        assert!(!same("http://a:443/", "http://a/") && same("http://[::1]:80/", "http://[::1]/"));
     }
 
     #[test]
