@@ -15,6 +15,11 @@ pub(crate) struct Flags {
     pub(crate) token_ttl: Duration,
     pub(crate) max_connections: usize,
     pub(crate) max_message: usize,
+    /// Bytes that may wait for a client.
+    pub(crate) max_queued: usize,
+    /// Rooms and resources of one connection.
+    pub(crate) max_rooms: usize,
+    pub(crate) calls: Calls,
     pub(crate) drain: Duration,
     /// Where clients' messages go.
     pub(crate) server: Option<HttpSidekickToServer>,
@@ -24,6 +29,18 @@ pub(crate) struct Flags {
     pub(crate) tls: Option<Files>,
     /// What whoever started it should know.
     pub(crate) warning: Option<&'static str>,
+}
+
+/// Messages of clients on their way to the server.
+pub(crate) struct Calls {
+    /// Those that wait, too.
+    pub(crate) pending: usize,
+    /// Bytes of all of them.
+    pub(crate) bytes: usize,
+    /// How many requests there are at a time.
+    pub(crate) in_flight: usize,
+    /// Those for one token.
+    pub(crate) per_token: usize,
 }
 
 /// What is wanted.
@@ -94,6 +111,10 @@ impl Given {
         let warning = (server.is_some() && server_secret.is_none_or(str::is_empty)).then_some(NO_SERVER_SECRET);
         let token_ttl = self.get("--token-ttl").map_or(Some(Duration::from_secs(600)), duration);
         let token_ttl = token_ttl.ok_or("Error: --token-ttl must be a time such as 600, 90s or 10m")?;
+        let max_message = self.positive("--max-message", 64 << 10)?;
+        if max_message > MAX_MESSAGE {
+            return Err(format!("Error: --max-message must be at most {MAX_MESSAGE}"));
+        }
         Ok(Flags {
             host: self.get("--host").unwrap_or("127.0.0.1").to_owned(),
             port,
@@ -101,12 +122,24 @@ impl Given {
             auth_delay: Duration::from_millis(delay),
             token_ttl,
             max_connections: self.positive("--max-connections", 10_000)?,
-            max_message: self.positive("--max-message", 64 << 10)?,
+            max_message,
+            max_queued: self.positive("--max-queued", (4 * max_message).max(1 << 20))?,
+            max_rooms: self.positive("--max-rooms", 1024)?,
+            calls: self.calls()?,
             drain: Duration::from_millis(self.number("--drain", 5000, "Error: --drain must be a number")?),
             server,
             server_ca: self.file("--server-ca")?,
             tls: self.tls()?,
             warning,
+        })
+    }
+
+    fn calls(&self) -> Result<Calls, String> {
+        Ok(Calls {
+            pending: self.positive("--max-pending", 65_536)?,
+            bytes: self.positive("--max-pending-bytes", 64 << 20)?,
+            in_flight: self.positive("--max-in-flight", 256)?,
+            per_token: self.positive("--max-in-flight-per-token", usize::MAX)?,
         })
     }
 
@@ -166,7 +199,10 @@ fn split(arg: &str) -> (&str, Option<&str>) {
 const HELP_FLAG: &str = "--help";
 const VERSION_FLAG: &str = "--version";
 
-const OPTIONS: [(&str, &str); 15] = [
+/// What can be read as ION is at most 16 MiB long; what is passed on is longer than what came by its context and a few names.
+const MAX_MESSAGE: usize = 15 << 20;
+
+const OPTIONS: [(&str, &str); 21] = [
     ("-p", "--port"),
     ("-s", "--secret"),
     ("", "--auth-delay"),
@@ -178,6 +214,12 @@ const OPTIONS: [(&str, &str); 15] = [
     ("", "--host"),
     ("", "--max-connections"),
     ("", "--max-message"),
+    ("", "--max-queued"),
+    ("", "--max-rooms"),
+    ("", "--max-pending"),
+    ("", "--max-pending-bytes"),
+    ("", "--max-in-flight"),
+    ("", "--max-in-flight-per-token"),
     ("", "--token-ttl"),
     ("", "--drain"),
     ("-V", VERSION_FLAG),
@@ -213,7 +255,8 @@ Options:
   -s, --secret <string>      Secret that the server shows (required)
       --server-url <url>     Where clients' messages go, such as
                              http://localhost:3000/api/covenant, or https:// if
-                             built with TLS. Without it sending fails, the rest works
+                             built with TLS. Without it sending fails, the rest works.
+                             Redirects (307, 308) are followed within the same origin
       --server-secret <string>
                              Secret to show to the server
       --server-ca <file>     Whom to trust to be a server at https://: certificates
@@ -231,7 +274,28 @@ Options:
                              Sockets and HTTP connections at a time; one more is
                              answered 503 (default: 10000). Mind ulimit -Hn
       --max-message <bytes>  Longest message of a client (closed with 1009) and
-                             longest body of a request (413) (default: 65536)
+                             longest body of a request (413)
+                             (default: 65536; at most 15728640)
+      --max-queued <bytes>   What may wait for a client that does not read fast
+                             enough; beyond it, it is closed with 1013
+                             (default: four times --max-message, at least 1048576)
+      --max-rooms <number>   Rooms and resources of one connection together; beyond
+                             it, it is told an error (default: 1024)
+      --max-pending <number> Messages of clients that are on their way to the server
+                             or wait for it; one connection may have a sixteenth.
+                             Beyond it the sender is told an error (default: 65536)
+      --max-pending-bytes <bytes>
+                             Bytes of those; one connection may have a quarter
+                             (default: 67108864)
+      --max-in-flight <number>
+                             Requests to the server at a time, each with a thread that
+                             is made when it is needed. One connection alone gets a
+                             quarter, and others do not wait for it (default: 256)
+      --max-in-flight-per-token <number>
+                             Those for one token. With 1 its messages reach the server
+                             in order, one at a time; otherwise they set out in order
+                             and may overtake one another, as they may in the
+                             original (default: no bound of its own)
       --token-ttl <time>     How long a token may wait to be used: seconds, or with
                              a unit as in 500ms, 90s, 10m, 1h (default: 10m)
       --drain <ms>           How long the end takes at most (default: 5000)
@@ -337,6 +401,7 @@ mod tests {
         #[cfg(not(feature = "tls"))]
         assert!(wrong(&["-s", "S", "--server-url", "https://a/"]).contains("TLS"));
         assert!(wrong(&["-s", "S", "--token-ttl", "soon"]).contains("--token-ttl"));
+        assert_eq!(wrong(&["-s", "S", "--max-message", "15728641"]), "Error: --max-message must be at most 15728640");
         assert!(wrong(&["-s", "S", "--max-connections", "0"]).contains("--max-connections"));
         assert!(wrong(&["-h"]).starts_with("Usage:") && wrong(&["--help"]).contains("listens on all addresses"));
     }

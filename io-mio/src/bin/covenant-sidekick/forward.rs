@@ -78,20 +78,17 @@ impl Forward {
     }
 }
 
-/// How the server is called: trusting the authorities in that file.
+/// How the server is called: so many requests at a time, trusting the authorities in that file.
 ///
 /// # Errors
 /// The file makes no sense.
-pub(crate) fn calls(ca: Option<&str>) -> io::Result<Config> {
-    let config = Config::default().with_threads(THREADS).with_timeout(TIMEOUT);
+pub(crate) fn calls(in_flight: usize, ca: Option<&str>) -> io::Result<Config> {
+    let config = Config::default().with_threads(in_flight).with_queue(in_flight).with_timeout(TIMEOUT);
     match ca {
         Some(file) => tls::trust(config, file),
         None => Ok(config),
     }
 }
-
-/// Messages on their way at a time; each has a thread while it is.
-const THREADS: usize = 64;
 
 /// How long the server may take to deal with a message.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -43,9 +43,8 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     if let Some(warning) = flags.warning {
         eprintln!("{warning}");
     }
-    let mut sidekick =
-        Sidekick::new(Config::new(&flags.secret).with_auth_delay(flags.auth_delay).with_token_ttl(flags.token_ttl));
-    let calls = forward::calls(flags.server_ca.as_deref())?;
+    let mut sidekick = Sidekick::new(sidekick_config(&flags));
+    let calls = forward::calls(flags.calls.in_flight, flags.server_ca.as_deref())?;
     raise_limit();
     let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub(&flags), config(&flags)?)?;
     let (signals, handle) = (Arc::new(AtomicUsize::new(0)), server.handle());
@@ -94,13 +93,28 @@ fn conclude(server: &mut Server<Sidekick>, sidekick: &mut Sidekick, (id, result)
     server.act(sidekick, |hub, sidekick| sidekick.handle_response(&mut hub.pubsub(), id, result));
 }
 
+fn sidekick_config(flags: &Flags) -> Config {
+    let calls = &flags.calls;
+    Config::new(&flags.secret)
+        .with_auth_delay(flags.auth_delay)
+        .with_token_ttl(flags.token_ttl)
+        .with_subscriptions_per_connection(flags.max_rooms)
+        .with_calls(calls.pending)
+        .with_calls_per_connection(calls.pending.div_ceil(16))
+        .with_call_bytes(calls.bytes)
+        .with_call_bytes_per_connection(calls.bytes.div_ceil(4))
+        .with_calls_out(calls.in_flight)
+        .with_calls_out_per_token(calls.per_token)
+}
+
 fn hub(flags: &Flags) -> Builder<Sidekick> {
     let n = flags.max_connections;
-    let rooms = n.saturating_mul(16).max(1 << 16);
+    let rooms = n.saturating_mul(16).max(1 << 16).max(flags.max_rooms);
     let capacity = Capacity::for_connections(n)
         .with_topics(rooms)
         .with_joins(rooms)
-        .with_joins_per_connection(1024)
+        .with_joins_per_connection(flags.max_rooms)
+        .with_queued_bytes_per_connection(flags.max_queued)
         .with_topic_bytes(8 << 10);
     Hub::builder()
         .capacity(capacity)
