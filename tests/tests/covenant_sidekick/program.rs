@@ -1,13 +1,14 @@
 //! The program as an operator meets it.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::Read as _;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use chanson_tests::client::{self, Incoming, Reader};
 use chanson_tests::tools::{Rooms, binary};
 use chanson_tests::transport::{Received, Tcp, TcpConn, Transport as _};
+
+use crate::server::{Server, answer};
 
 fn run(args: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = Command::new(binary("chanson-mio", "covenant-sidekick"));
@@ -17,11 +18,11 @@ fn run(args: &[&str], env: &[(&str, &str)]) -> Output {
     command.args(args).envs(env.iter().copied()).stdin(Stdio::null()).output().unwrap()
 }
 
-fn start(flags: &[&str]) -> Rooms {
+pub(crate) fn start(flags: &[&str]) -> Rooms {
     Rooms::start_binary(&binary("chanson-mio", "covenant-sidekick"), &[&["--secret", "S"], flags].concat())
 }
 
-fn post(tcp: &mut Tcp, path: &str, secret: &str, body: &str) -> u16 {
+pub(crate) fn post(tcp: &mut Tcp, path: &str, secret: &str, body: &str) -> u16 {
     let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\nConnection: close\r\n");
     let mut conn = tcp.connect();
     tcp.send(&mut conn, format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
@@ -33,13 +34,13 @@ fn post(tcp: &mut Tcp, path: &str, secret: &str, body: &str) -> u16 {
 }
 
 /// A client's WebSocket.
-struct Socket {
-    conn: TcpConn,
+pub(crate) struct Socket {
+    pub(crate) conn: TcpConn,
     reader: Reader,
 }
 
 impl Socket {
-    fn open(tcp: &mut Tcp) -> Self {
+    pub(crate) fn open(tcp: &mut Tcp) -> Self {
         let mut conn = tcp.connect();
         tcp.send(&mut conn, &client::handshake("/socket", "a", &[]));
         let mut socket = Self { conn, reader: Reader::default() };
@@ -56,11 +57,11 @@ impl Socket {
         }
     }
 
-    fn say(&mut self, tcp: &mut Tcp, text: &str) {
+    pub(crate) fn say(&mut self, tcp: &mut Tcp, text: &str) {
         tcp.send(&mut self.conn, &client::text(text));
     }
 
-    fn hear(&mut self, tcp: &mut Tcp) -> Incoming {
+    pub(crate) fn hear(&mut self, tcp: &mut Tcp) -> Incoming {
         loop {
             if let Some(incoming) = self.reader.incoming() {
                 return incoming;
@@ -69,7 +70,7 @@ impl Socket {
         }
     }
 
-    fn hear_text(&mut self, tcp: &mut Tcp) -> String {
+    pub(crate) fn hear_text(&mut self, tcp: &mut Tcp) -> String {
         match self.hear(tcp) {
             Incoming::Text(text) => text,
             other => panic!("{other:?}"),
@@ -77,12 +78,12 @@ impl Socket {
     }
 }
 
-fn connection(token: &str) -> String {
+pub(crate) fn connection(token: &str) -> String {
     format!(r#"{{ "token": "{token}", "channel": "c", "params": {{}}, "context": 1 }}"#)
 }
 
 /// Announces a client and brings it into its room.
-fn subscriber(tcp: &mut Tcp, token: &str) -> Socket {
+pub(crate) fn subscriber(tcp: &mut Tcp, token: &str) -> Socket {
     assert_eq!(post(tcp, "/connection", "S", &connection(token)), 200);
     let mut socket = Socket::open(tcp);
     socket.say(tcp, &format!(r#"{{ "type": "subscribe", "token": "{token}" }}"#));
@@ -90,7 +91,7 @@ fn subscriber(tcp: &mut Tcp, token: &str) -> Socket {
     socket
 }
 
-fn send(tcp: &mut Tcp, socket: &mut Socket, token: &str, data: &str) {
+pub(crate) fn send(tcp: &mut Tcp, socket: &mut Socket, token: &str, data: &str) {
     let send = format!(r#"{{ "type": "send", "token": "{token}", "channel": "c", "params": {{}}, "data": {data} }}"#);
     socket.say(tcp, &send);
 }
@@ -103,6 +104,7 @@ fn what_is_wrong_is_said_on_stderr() {
         (&["--secret", "S"], &[("SIDEKICK_AUTH_DELAY", "-5")], "Error: --auth-delay must be a non-negative number"),
         (&["--secret", "S", "--server-url", "ftp://a"], &[], "Error: --server-url"),
         (&["--secret", "S", "--host", "256.0.0.1"], &[], "Error: "),
+        (&["--secret", "S", "--max-message", "15728641"], &[], "Error: --max-message must be at most 15728640"),
         (&["--what"], &[], "error: unknown option '--what'"),
     ] {
         let output = run(args, env);
@@ -129,6 +131,12 @@ fn help_names_every_option_and_variable() {
         "--host",
         "--max-connections",
         "--max-message",
+        "--max-queued",
+        "--max-rooms",
+        "--max-pending ",
+        "--max-pending-bytes",
+        "--max-in-flight ",
+        "--max-in-flight-per-token",
         "--token-ttl",
         "--drain",
         "SIDEKICK_PORT",
@@ -219,51 +227,71 @@ fn too_long_is_answered_by_kind() {
     assert!(matches!(socket.hear(&mut tcp), Incoming::Close(Some(close)) if close.code == 1009));
 }
 
-#[cfg(unix)]
 #[test]
-fn at_the_end_clients_are_told_and_what_they_sent_is_brought_to_the_server() {
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", server.local_addr().unwrap());
-    let mut program = start(&["--server-url", &url]);
+fn a_long_message_goes_both_ways() {
+    let server = Server::start(|_, body| {
+        let data = body.matches("xx").count() * 2;
+        answer("400 Bad Request", &format!(r#"{{ "fault": "client", "message": "{data}" }}"#))
+    });
+    let program = start(&["--max-message", "15728640", "--server-url", &server.url("/")]);
     let mut tcp = program.tcp();
     let mut socket = subscriber(&mut tcp, "t");
-    send(&mut tcp, &mut socket, "t", "1");
-    send(&mut tcp, &mut socket, "t", "2");
-    let first = accept(&server);
-    signal(&program);
-    assert!(matches!(socket.hear(&mut tcp), Incoming::Close(Some(close)) if close.code == 1012));
-    tcp.send(&mut socket.conn, &client::close(None));
-    let answer = |mut stream: TcpStream, data: &str| {
-        let mut bytes = Vec::new();
-        while !std::str::from_utf8(&bytes).unwrap().contains(data) {
-            let mut buffer = [0; 1024];
-            let count = stream.read(&mut buffer).unwrap();
-            assert!(count > 0);
-            bytes.extend_from_slice(&buffer[..count]);
-        }
-        stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").unwrap();
-    };
-    answer(first, "\"data\": 1");
-    answer(accept(&server), "\"data\": 2");
-    assert!(program.child().wait().unwrap().success());
+    let long = "x".repeat(15_000_000);
+    send(&mut tcp, &mut socket, "t", &format!("\"{long}\""));
+    assert!(socket.hear_text(&mut tcp).contains(r#""message": "15000000""#));
+    let body = format!(r#"{{ "channel": "c", "params": {{}}, "data": "{long}" }}"#);
+    assert_eq!(post(&mut tcp, "/message", "S", &body), 200);
+    assert!(socket.hear_text(&mut tcp).contains(&long));
 }
 
-/// The next connection.
-#[cfg(unix)]
-fn accept(server: &TcpListener) -> TcpStream {
-    server.set_nonblocking(true).unwrap();
-    let start = Instant::now();
-    loop {
-        match server.accept() {
-            Ok((stream, _)) => {
-                stream.set_nonblocking(false).unwrap();
-                stream.set_read_timeout(Some(PATIENCE)).unwrap();
-                return stream;
-            }
-            Err(_) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(2)),
-            Err(error) => panic!("nobody comes: {error}"),
-        }
+#[test]
+fn a_client_that_reads_outlives_some_long_messages_at_once() {
+    let program = start(&["--max-message", "1000000"]);
+    let (mut tcp, address) = (program.tcp(), program.address());
+    let mut socket = subscriber(&mut tcp, "t");
+    let body = format!(r#"{{ "channel": "c", "params": {{}}, "data": "{}" }}"#, "x".repeat(900_000));
+    // Nothing is read until all have been told.
+    for _ in 0..4 {
+        assert_eq!(post(&mut Tcp::new(address), "/message", "S", &body), 200);
     }
+    for _ in 0..4 {
+        assert!(socket.hear_text(&mut tcp).contains("xxx"));
+    }
+}
+
+#[test]
+fn rooms_and_resources_of_a_connection_are_as_many_as_the_flag_says() {
+    let program = start(&["--max-rooms", "2"]);
+    let mut tcp = program.tcp();
+    let mut socket = subscriber(&mut tcp, "t");
+    socket.say(&mut tcp, r#"{ "type": "listen", "resources": ["a"] }"#);
+    assert!(socket.hear_text(&mut tcp).contains("listening"));
+    socket.say(&mut tcp, r#"{ "type": "listen", "resources": ["b"] }"#);
+    assert!(socket.hear_text(&mut tcp).contains("Too many resources are listened to"));
+}
+
+/// Waits until the program has said that on stderr.
+pub(crate) fn hear_on_stderr(program: &Rooms, what: &str) {
+    let start = Instant::now();
+    while !program.stderr().contains(what) {
+        assert!(start.elapsed() < PATIENCE, "{what:?} is not said, but {:?}", program.stderr());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn who_breaks_a_rule_is_seen_on_stderr() {
+    let program = start(&["--auth-delay", "0"]);
+    let mut tcp = program.tcp();
+    for _ in 0..20 {
+        assert_eq!(post(&mut tcp, "/message", "hush", "{}"), 401);
+    }
+    hear_on_stderr(&program, "requests with a wrong secret: 1");
+    let mut conn = tcp.connect();
+    tcp.send(&mut conn, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    hear_on_stderr(&program, "a TLS handshake on a port without TLS");
+    let said = program.stderr();
+    assert!(said.lines().count() < 10 && !said.contains("hush"), "{said}");
 }
 
 #[cfg(unix)]
@@ -282,9 +310,9 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[cfg(unix)]
-fn signal(program: &Rooms) {
+pub(crate) fn signal(program: &Rooms) {
     let pid = rustix::process::Pid::from_raw(program.id().try_into().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
 }
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

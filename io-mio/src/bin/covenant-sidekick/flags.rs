@@ -298,7 +298,8 @@ Options:
                              original (default: no bound of its own)
       --token-ttl <time>     How long a token may wait to be used: seconds, or with
                              a unit as in 500ms, 90s, 10m, 1h (default: 10m)
-      --drain <ms>           How long the end takes at most (default: 5000)
+      --drain <ms>           How long the end takes at most, from the first signal
+                             (default: 5000)
   -V, --version              Print the version
   -h, --help                 Print this
 

@@ -16,14 +16,30 @@ pub(crate) struct Forward {
     server: Option<HttpSidekickToServer>,
     caller: Caller<CallId>,
     done: Receiver<Done>,
-    /// Whether the last request reached the server: a change is worth a line of log, each request is not.
-    is_reached: bool,
+    health: Health,
 }
 
 type Done = (CallId, Result<Answer, CallError>);
 
-/// What the sidekick is told of a message.
-pub(crate) type Verdict = (CallId, Result<(), MessageError<'static>>);
+/// How the server fared last: a change is worth a line of log, each request is not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Health {
+    /// It took the message, or said in its own words why not.
+    Fine,
+    /// It answered with this status, and it was not the Covenant server that spoke.
+    Strange(u16),
+    /// It did not answer.
+    Lost(CallError),
+}
+
+/// What came of a message.
+pub(crate) struct Verdict {
+    pub(crate) id: CallId,
+    /// What the sidekick is told.
+    pub(crate) result: Result<(), MessageError<'static>>,
+    /// What the operator should know.
+    pub(crate) note: Option<String>,
+}
 
 impl Forward {
     /// To that server, by such calls. `wake` is called from a worker's thread when there is something to take.
@@ -39,16 +55,17 @@ impl Forward {
                 wake();
             }
         });
-        Self { server, caller, done, is_reached: true }
+        Self { server, caller, done, health: Health::Fine }
     }
 
     /// Begins to bring it there. A verdict if there is one already.
     pub(crate) fn begin(&self, call: Call) -> Option<Verdict> {
         let Some(server) = &self.server else {
-            return Some((call.id, Err(MessageError { fault: Fault::Server, message: NOWHERE.into() })));
+            let result = Err(MessageError { fault: Fault::Server, message: NOWHERE.into() });
+            return Some(Verdict { id: call.id, result, note: None });
         };
         let refused = self.caller.call(call.id, server.send_message(call.body)).err()?;
-        Some((refused.name, server.read(Err(refused.error))))
+        Some(Verdict { id: refused.name, result: server.read(Err(refused.error)), note: None })
     }
 
     /// The next verdict that has come.
@@ -65,16 +82,43 @@ impl Forward {
         }
     }
 
-    fn judge(&mut self, (id, result): Done) -> Option<Verdict> {
+    fn judge(&mut self, (id, came): Done) -> Option<Verdict> {
         let server = self.server.as_ref()?;
-        if self.is_reached != result.is_ok() {
-            self.is_reached = result.is_ok();
-            match &result {
-                Ok(_) => eprintln!("the server can be reached again"),
-                Err(error) => eprintln!("a message could not be brought to the server: {error}"),
-            }
+        let result = server.read(came.as_ref().map_err(|error| *error));
+        let now = Health::of(&came);
+        let before = std::mem::replace(&mut self.health, now);
+        let note = (before != now).then(|| note(before, &came));
+        Some(Verdict { id, result, note })
+    }
+}
+
+impl Health {
+    fn of(came: &Result<Answer, CallError>) -> Self {
+        match came {
+            Ok(answer) if answer.is_ok() || is_told(answer) => Self::Fine,
+            Ok(answer) => Self::Strange(answer.status),
+            Err(error) => Self::Lost(*error),
         }
-        Some((id, server.read(result.as_ref().map_err(|error| *error))))
+    }
+}
+
+/// Whether the Covenant server says what is wrong with a message: that is for the client, not for the operator.
+fn is_told(answer: &Answer) -> bool {
+    std::str::from_utf8(&answer.body).is_ok_and(|text| MessageError::decode(text).is_ok())
+}
+
+/// What has changed, in words; those for a strange answer are the original's.
+fn note(before: Health, came: &Result<Answer, CallError>) -> String {
+    match came {
+        Err(error) => format!("a message could not be brought to the server: {error}"),
+        Ok(answer) if Health::of(came) != Health::Fine => {
+            // Not the query, which may hold secrets.
+            let elsewhere = answer.location.as_deref().and_then(|to| to.split(['?', '#']).next());
+            let elsewhere = elsewhere.map(|to| format!(", to {to:?}")).unwrap_or_default();
+            format!("Got bad response sending message: {}{elsewhere}", answer.status_text())
+        }
+        Ok(_) if matches!(before, Health::Lost(_)) => "the server can be reached again".to_owned(),
+        Ok(_) => "the server takes messages again".to_owned(),
     }
 }
 
@@ -94,3 +138,48 @@ pub(crate) fn calls(in_flight: usize, ca: Option<&str>) -> io::Result<Config> {
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 const NOWHERE: &str = "Failed to send message to server: the sidekick knows of no server";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said when these come one after the other.
+    fn said(came: impl IntoIterator<Item = Result<Answer, CallError>>) -> Vec<Option<String>> {
+        let server = HttpSidekickToServer::new("http://a/", "S").ok();
+        let mut forward = Forward::new(server, Config::default(), || {});
+        let id = CallId::from_bits(1);
+        came.into_iter().map(|came| forward.judge((id, came)).expect("there is a server").note).collect()
+    }
+
+    #[test]
+    fn changes_are_said_once() {
+        let lost = || Err(CallError::Unreachable);
+        let fine = || Ok(Answer::new(204, ""));
+        let strange = |status| Ok(Answer::new(status, "<html>"));
+        let elsewhere = Ok(Answer::new(308, "").with_location("https://a/?secret"));
+        let said =
+            said([fine(), lost(), lost(), fine(), strange(401), strange(401), strange(500), fine(), elsewhere, fine()]);
+        let said: Vec<&str> = said.iter().map(|note| note.as_deref().unwrap_or_default()).collect();
+        assert_eq!(
+            said,
+            [
+                "",
+                "a message could not be brought to the server: cannot be reached",
+                "",
+                "the server can be reached again",
+                "Got bad response sending message: 401 - Unauthorized",
+                "",
+                "Got bad response sending message: 500 - Internal Server Error",
+                "the server takes messages again",
+                "Got bad response sending message: 308 - Permanent Redirect, to \"https://a/\"",
+                "the server takes messages again",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_server_says_to_the_client_is_not_for_the_log() {
+        let told = Ok(Answer::new(400, r#"{ "fault": "client", "message": "hush" }"#));
+        assert_eq!(said([told, Ok(Answer::new(204, ""))]), [None, None]);
+    }
+}

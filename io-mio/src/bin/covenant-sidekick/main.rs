@@ -5,12 +5,14 @@ mod flags;
 mod forward;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
+mod wrong;
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use chanson_core::covenant::sidekick::{self, Config, Sidekick};
@@ -21,6 +23,7 @@ use chanson_mio::Server;
 
 use self::flags::{Flags, Wanted};
 use self::forward::{Forward, Verdict};
+use self::wrong::WrongSecrets;
 
 fn main() -> ExitCode {
     let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
@@ -47,9 +50,10 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     let calls = forward::calls(flags.calls.in_flight, flags.server_ca.as_deref())?;
     raise_limit();
     let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub(&flags), config(&flags)?)?;
-    let (signals, handle) = (Arc::new(AtomicUsize::new(0)), server.handle());
-    let count = Arc::clone(&signals);
+    let (signals, first, handle) = (Arc::new(AtomicUsize::new(0)), Arc::new(OnceLock::new()), server.handle());
+    let (count, time) = (Arc::clone(&signals), Arc::clone(&first));
     ctrlc::set_handler(move || {
+        time.get_or_init(Instant::now);
         count.fetch_add(1, Ordering::Release);
         handle.shutdown();
     })?;
@@ -60,23 +64,32 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     let handle = server.handle();
     let mut forward = Forward::new(flags.server, calls, move || handle.wake());
 
+    let mut wrong = WrongSecrets::default();
     while !server.is_finished() {
-        let wait = sidekick.poll_timeout().map(|due| due - server.now());
+        let due = sidekick.poll_timeout().into_iter().chain(wrong.poll_timeout()).min();
+        let wait = due.map(|due| due - server.now());
         server.poll_with(&mut sidekick, wait)?;
         sidekick.handle_timeout(server.now());
         while let Some(verdict) = forward.take() {
             conclude(&mut server, &mut sidekick, verdict);
         }
         begin_calls(&mut server, &mut sidekick, &forward);
+        if let Some(count) = wrong.look(server.now(), sidekick.stats().unauthorized) {
+            log(&mut server, &mut sidekick, format_args!("requests with a wrong secret: {count}"));
+        }
     }
 
-    // What clients have sent is still brought to the server, unless a second signal says not to.
-    let end = Instant::now() + flags.drain;
+    // What clients have sent is still brought to the server, in what is left of the time, unless a second signal says not to.
+    let end = first.get().copied().unwrap_or_else(Instant::now) + flags.drain;
     while sidekick.stats().calls > 0 && Instant::now() < end && signals.load(Ordering::Acquire) < 2 {
         if let Some(verdict) = forward.wait(LOOK_AROUND) {
             conclude(&mut server, &mut sidekick, verdict);
             begin_calls(&mut server, &mut sidekick, &forward);
         }
+    }
+    match sidekick.stats().calls {
+        0 => {}
+        left => eprintln!("messages of clients that were not brought to the server, or not answered: {left}"),
     }
     Ok(())
 }
@@ -89,8 +102,17 @@ fn begin_calls(server: &mut Server<Sidekick>, sidekick: &mut Sidekick, forward: 
     }
 }
 
-fn conclude(server: &mut Server<Sidekick>, sidekick: &mut Sidekick, (id, result): Verdict) {
+fn conclude(server: &mut Server<Sidekick>, sidekick: &mut Sidekick, Verdict { id, result, note }: Verdict) {
+    if let Some(note) = note {
+        log(server, sidekick, format_args!("{note}"));
+    }
     server.act(sidekick, |hub, sidekick| sidekick.handle_response(&mut hub.pubsub(), id, result));
+}
+
+/// A line on stderr, within the hub's limit of rate.
+fn log(server: &mut Server<Sidekick>, sidekick: &mut Sidekick, text: fmt::Arguments<'_>) {
+    let now = server.now();
+    server.act(sidekick, |hub, _| hub.log(now, Level::Warn, text));
 }
 
 fn sidekick_config(flags: &Flags) -> Config {
@@ -121,7 +143,8 @@ fn hub(flags: &Flags) -> Builder<Sidekick> {
         .mount(sidekick::mount("/socket").max_message(flags.max_message))
         .on_request(sidekick::handle_request)
         .on_log(|record| {
-            if record.level <= Level::Warn {
+            // Who speaks TLS to a port without it, or the other way round, is among the peers that broke a rule.
+            if record.level <= Level::Info {
                 eprintln!("{record}");
             }
         })
