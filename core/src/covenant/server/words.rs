@@ -6,17 +6,12 @@ use crate::covenant::protocol::DecodeError;
 use crate::random::Random;
 use crate::wire::ion::{self, ErrorKind, Value};
 
-/// A UUID of version 4 (RFC 9562 §5.4), as `crypto.randomUUID` makes it: 122 random bits.
+/// 128 random bits, as hexadecimal digits. The original's is a UUID, of which six bits are fixed; any text is a token.
 pub(super) fn token(random: &mut Random) -> String {
     let mut bytes = [0; 16];
     random.fill(&mut bytes);
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let mut text = String::with_capacity(36);
-    for (at, byte) in bytes.iter().enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
+    let mut text = String::with_capacity(32);
+    for byte in bytes {
         // Writing to a String does not fail.
         let _ = write!(text, "{byte:02x}");
     }
@@ -95,15 +90,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_uuids() {
+    fn tokens_have_128_random_bits() {
         let mut random = Random::new([1; 32]);
-        let (a, b) = (token(&mut random), token(&mut random));
-        assert_ne!(a, b);
-        let parts: Vec<usize> = a.split('-').map(str::len).collect();
-        assert_eq!(parts, [8, 4, 4, 4, 12]);
-        assert_eq!(a.as_bytes()[14], b'4');
-        assert!(matches!(a.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{a}");
-        assert!(a.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-')), "{a}");
+        let tokens: Vec<u128> = (0..100)
+            .map(|_| token(&mut random))
+            .inspect(|token| assert!(token.len() == 32 && !token.contains(|c: char| !c.is_ascii_hexdigit()), "{token}"))
+            .map(|token| u128::from_str_radix(&token, 16).unwrap())
+            .collect();
+        // Every bit is now this, now that.
+        assert_eq!(tokens.iter().fold(0, |all, token| all | token), u128::MAX);
+        assert_eq!(tokens.iter().fold(u128::MAX, |all, token| all & token), 0);
     }
 
     #[test]
