@@ -5,6 +5,7 @@ use std::io;
 pub(crate) struct Flags {
     pub(crate) room: String,
     pub(crate) sidekick: Option<String>,
+    pub(crate) ca: Option<String>,
     pub(crate) secret: String,
     pub(crate) port: u16,
     pub(crate) server_secret: String,
@@ -16,6 +17,7 @@ the server. What each of them hears is printed.
 
   --room NAME            the room (room1)
   --sidekick URL         a Sidekick in another process, which is told where this server is; otherwise one in this program
+  --ca FILE              whom to trust to be it at https:// (PEM; whom the system trusts), if built with TLS
   --secret S             the secret that it asks for
   --port N               where the server listens for it (3000)
   --server-secret S      the secret that it has to show
@@ -34,6 +36,7 @@ impl Flags {
         let mut flags = Self {
             room: "room1".to_owned(),
             sidekick: None,
+            ca: None,
             secret: String::new(),
             port: 3000,
             server_secret: String::new(),
@@ -48,6 +51,7 @@ impl Flags {
             match flag.as_str() {
                 "--room" => flags.room = value,
                 "--sidekick" => flags.sidekick = Some(value),
+                "--ca" => flags.ca = Some(value),
                 "--secret" => flags.secret = value,
                 "--port" => flags.port = value.parse().map_err(|_| wrong(&format!("--port: {value} is no port")))?,
                 "--server-secret" => flags.server_secret = value,

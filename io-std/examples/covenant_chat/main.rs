@@ -22,9 +22,11 @@ use chanson_std::covenant::{self, Door, Service};
 mod contract;
 mod flags;
 mod server;
+mod trust;
 
 use contract::{Announce, Announcement, Chat, Login, Room, Say};
 use flags::Flags;
+use trust::Trust;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let flags = Flags::parse()?;
@@ -62,7 +64,8 @@ fn inside() -> Result<Clients, Box<dyn Error>> {
 /// A Sidekick elsewhere, which asks the server by HTTP, as the clients do.
 fn outside(flags: &Flags, sidekick: &str) -> Result<(Clients, driver::Running, Service), Box<dyn Error>> {
     let server = server::server(HttpServerToSidekick::new(sidekick, &flags.secret)?, &flags.server_secret)?;
-    let (door, inbox) = Door::new(covenant::Config::default());
+    let trust = Trust::new(flags.ca.as_deref())?;
+    let (door, inbox) = Door::new(covenant::Config::default().with_caller(trust.calls()));
     let hub = Hub::builder().on_request(move |http, request| match request.path() {
         "/api/covenant" => door.take(http, request),
         _ => Some(Response::text(404, "Not Found")),
@@ -71,7 +74,7 @@ fn outside(flags: &Flags, sidekick: &str) -> Result<(Clients, driver::Running, S
     let service = inbox.serve(server, (), http.handle())?;
     let to_server = HttpClientToServer::new(&format!("http://{}/api/covenant", http.local_addr()))?;
     let to_sidekick = HttpClientToSidekick::new(sidekick)?;
-    let clients = move || Ok(Client::start(Config::new(to_server.clone(), to_sidekick.clone()))?);
+    let clients = move || Ok(Client::start(trust.client(Config::new(to_server.clone(), to_sidekick.clone())))?);
     Ok((Box::new(clients), http, service))
 }
 

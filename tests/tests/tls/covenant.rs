@@ -1,7 +1,9 @@
 //! Covenant over TLS: the sidekick, servers and clients, ours and the published ones, and the HTTP caller by itself.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -143,6 +145,28 @@ fn our_client_works_and_tells_who_is_not_trusted() {
     match tells.recv_timeout(PATIENCE).unwrap() {
         Event::ConnectFailed { error, .. } => assert_eq!(error, ConnectError::Tls(TlsError::UnknownIssuer)),
         other => panic!("{other:?}"),
+    }
+}
+
+/// The example's server and clients meet at a sidekick that they know by a file of authorities.
+#[test]
+fn the_chat_example_trusts_a_file() {
+    let (authority, port) = (Authority::new("cov-chat"), free_port().to_string());
+    let (ca, cert) = (authority.ca().display().to_string(), authority.cert().display().to_string());
+    let url = format!("http://127.0.0.1:{port}/api/covenant");
+    let flags =
+        ["--secret", "S", "--tls-cert", &cert, "--tls-key", &cert, "--server-url", &url, "--server-secret", "T"];
+    let running = Rooms::start_binary(&tls_binary("chanson-mio", "covenant-sidekick"), &flags);
+    let sidekick = format!("https://localhost:{}", running.address().port());
+    let flags = ["--port", &port, "--sidekick", &sidekick, "--secret", "S", "--server-secret", "T"];
+    for (more, heard) in [(&["--ca", &ca][..], true), (&[], false)] {
+        let mut chat = Command::new(tls_example("chanson-std", "covenant_chat"));
+        // Nobody is trusted but whom the file names.
+        chat.args(flags).args(more).env("SSL_CERT_FILE", Authority::new("cov-chat-other").ca());
+        let mut chat = chat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        chat.stdin.take().unwrap().write_all(b"ann hello\n").unwrap();
+        let said = String::from_utf8(chat.wait_with_output().unwrap().stdout).unwrap();
+        assert_eq!(said.contains("ann hears ann: hello"), heard, "{said}");
     }
 }
 
