@@ -63,8 +63,10 @@ fn our_server() -> Program {
     Program::ours(example("chanson-std", "covenant_server"))
 }
 
+/// It keeps the order however slow this machine is.
 fn our_sidekick() -> Program {
-    Program::ours(binary("chanson-mio", "covenant-sidekick"))
+    let flags = ["--order-wait", "60000"].map(str::to_owned).to_vec();
+    Program { flags, ..Program::ours(binary("chanson-mio", "covenant-sidekick")) }
 }
 
 #[test]

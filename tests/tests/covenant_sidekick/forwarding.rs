@@ -39,7 +39,7 @@ fn a_burst_to_a_slow_server_arrives_as_a_whole() {
 }
 
 #[test]
-fn messages_of_a_token_are_in_order_where_that_is_wanted() {
+fn messages_of_a_token_arrive_in_order() {
     let (arrived, arrivals) = mpsc::channel();
     let server = Server::start(move |_, body| {
         // The sooner ones take longer.
@@ -47,7 +47,7 @@ fn messages_of_a_token_are_in_order_where_that_is_wanted() {
         arrived.send(data(body)).ok()?;
         taken()
     });
-    let program = start(&["--server-url", &server.url("/"), "--max-in-flight-per-token", "1"]);
+    let program = start(&["--server-url", &server.url("/"), "--order-wait", "60000"]);
     let mut tcp = program.tcp();
     let mut socket = subscriber(&mut tcp, "t");
     for n in 0..20 {
@@ -71,7 +71,7 @@ fn a_client_whose_messages_hang_holds_nobody_up() {
         let _ = closed.lock().unwrap().recv();
         None
     });
-    let program = start(&["--server-url", &server.url("/"), "--max-in-flight", "8"]);
+    let program = start(&["--server-url", &server.url("/"), "--max-in-flight", "8", "--order-wait", "0"]);
     let mut tcp = program.tcp();
     let (mut slow, mut quick) = (subscriber(&mut tcp, "slow"), subscriber(&mut tcp, "quick"));
     for _ in 0..100 {
@@ -148,7 +148,7 @@ fn at_the_end_clients_are_told_and_what_they_sent_is_brought_to_the_server() {
         let _ = gone.lock().unwrap().recv();
         taken()
     });
-    let flags = ["--server-url", &server.url("/"), "--max-in-flight-per-token", "1", "--drain", "60000"];
+    let flags = ["--server-url", &server.url("/"), "--order-wait", "60000", "--drain", "60000"];
     let mut program = start(&flags);
     let mut tcp = program.tcp();
     let mut socket = subscriber(&mut tcp, "t");

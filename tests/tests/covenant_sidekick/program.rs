@@ -136,7 +136,7 @@ fn help_names_every_option_and_variable() {
         "--max-pending ",
         "--max-pending-bytes",
         "--max-in-flight ",
-        "--max-in-flight-per-token",
+        "--order-wait",
         "--token-ttl",
         "--drain",
         "SIDEKICK_PORT",

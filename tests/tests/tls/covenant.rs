@@ -68,7 +68,9 @@ impl Parties {
         let url = |port: u16| format!("https://localhost:{port}/api/covenant");
         let server_url = url(port);
         let to_server = ["--server-url", &server_url, "--server-ca", &ca, "--server-secret", "S2"];
-        let flags = [&["--secret", "S1", "--auth-delay", "50"], &to_server[..], &tls].concat();
+        // The order is kept however slow this machine is.
+        let own = ["--secret", "S1", "--auth-delay", "50", "--order-wait", "60000"];
+        let flags = [&own, &to_server[..], &tls].concat();
         let sidekick = Rooms::start_binary(&tls_binary("chanson-mio", "covenant-sidekick"), &flags);
         let sidekick_url = format!("https://localhost:{}", sidekick.address().port());
         let to_sidekick = ["--sidekick-url", &sidekick_url, "--server-secret", "S2", "--sidekick-secret"];

@@ -80,6 +80,7 @@ mod server;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub use self::line::InternalClientToSidekick;
 pub use self::server::{InternalServer, NotSent};
@@ -134,7 +135,7 @@ impl InternalSidekick {
     /// in a test.
     pub fn new(seed: [u8; 32]) -> Self {
         // The server is at hand: to keep the order of messages costs nothing.
-        let config = sidekick::Config::new("").with_calls_out_per_token(1);
+        let config = sidekick::Config::new("").with_order_wait(Duration::MAX);
         let made = Self::with_config(seed, config, Capacity::for_connections(1024));
         made.expect("the defaults fit together")
     }

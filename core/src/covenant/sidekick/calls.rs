@@ -1,6 +1,7 @@
-//! Messages of clients on their way to the server. Those of one connection are given out in the order in which they were sent,
-//! and do not wait for each other's answers (those of one token do where [`Config::calls_out_per_token`] is 1). Connections take
-//! turns: next is the one that has fewest out, and none may have so many that nothing is left for those to come.
+//! Messages of clients on their way to the server. Those of one token go one after the other, each when the one before it is
+//! answered, so that they reach the server in the order in which they were sent; but where that takes longer than
+//! [`Config::order_wait`] they set out in that order and wait for no answer. Connections take turns: next is the one that has
+//! fewest out, and none may have so many that nothing is left for those to come.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -8,6 +9,7 @@ use std::fmt;
 use super::Config;
 use crate::covenant::contract::Params;
 use crate::id::ConnId;
+use crate::time::Instant;
 
 /// Names a [`Call`], for as long as the sidekick lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +83,17 @@ struct Queue {
 struct Lane {
     /// Those that are out or ready.
     going: usize,
+    /// Those that wait for an answer, the oldest first.
     waiting: VecDeque<(Sender, Call)>,
+}
+
+/// When a call that waits has waited for long enough.
+#[derive(Debug)]
+struct Wait {
+    end: Instant,
+    id: CallId,
+    conn: ConnId,
+    token: u64,
 }
 
 /// Calls that were given out or will be. Every change is O(log calls).
@@ -91,6 +103,8 @@ pub(super) struct Calls {
     queues: BTreeMap<ConnId, Queue>,
     /// The connections with something ready, the next one first: with how many are out, and their turns.
     turns: BTreeSet<(usize, u64, ConnId)>,
+    /// All that wait, the oldest first, and some that do not any more; not at the front.
+    waits: VecDeque<Wait>,
     count: usize,
     bytes: usize,
     next: u64,
@@ -116,23 +130,58 @@ impl Calls {
             && fits(bytes, config.call_bytes_per_connection)
     }
 
-    pub(super) fn add(&mut self, config: &Config, sender: Sender, body: String) {
+    pub(super) fn add(&mut self, config: &Config, now: Instant, sender: Sender, body: String) {
         let id = CallId(self.next);
         self.next += 1;
         self.count += 1;
         self.bytes += body.len();
-        let conn = sender.conn;
+        let (conn, token) = (sender.conn, sender.token);
         let queue = self.queues.entry(conn).or_default();
         queue.count += 1;
         queue.bytes += body.len();
-        let lane = queue.lanes.entry(sender.token).or_default();
-        let entry = (sender, Call { id, body });
-        if lane.going >= config.calls_out_per_token.max(1) {
-            return lane.waiting.push_back(entry);
+        let lane = queue.lanes.entry(token).or_default();
+        lane.waiting.push_back((sender, Call { id, body }));
+        if lane.going > 0 && !config.order_wait.is_zero() {
+            self.waits.push_back(Wait { end: now + config.order_wait, id, conn, token });
+            // Behind one that waits for long there are no more that do not wait than others.
+            if self.waits.len() > 2 * self.count {
+                self.waits.retain(|wait| is_waiting(&self.queues, wait));
+            }
+            return;
         }
+        self.let_go(conn, token);
+    }
+
+    /// Those that have waited for long enough may go.
+    pub(super) fn release(&mut self, now: Instant) {
+        while self.waits.front().is_some_and(|wait| wait.end <= now)
+            && let Some(Wait { conn, token, .. }) = self.waits.pop_front()
+        {
+            self.let_go(conn, token);
+            self.forget_waits();
+        }
+    }
+
+    /// When there is one to release.
+    pub(super) fn next_release(&self) -> Option<Instant> {
+        self.waits.front().map(|wait| wait.end)
+    }
+
+    /// The oldest that waits of that token may go.
+    fn let_go(&mut self, conn: ConnId, token: u64) {
+        let Some(queue) = self.queues.get_mut(&conn) else { return };
+        let Some(lane) = queue.lanes.get_mut(&token) else { return };
+        let Some(call) = lane.waiting.pop_front() else { return };
         lane.going += 1;
-        queue.ready.push_back(entry);
+        queue.ready.push_back(call);
         self.turns.insert((queue.out, queue.turn, conn));
+    }
+
+    /// Those at the front that do not wait any more.
+    fn forget_waits(&mut self) {
+        while self.waits.front().is_some_and(|wait| !is_waiting(&self.queues, wait)) {
+            self.waits.pop_front();
+        }
     }
 
     /// The next one to give out, if one may be.
@@ -165,28 +214,39 @@ impl Calls {
         queue.out -= 1;
         queue.count -= 1;
         queue.bytes -= bytes;
-        queue.pass_on(sender.token);
+        queue.end_one(sender.token);
         if !queue.ready.is_empty() {
             self.turns.insert((queue.out, queue.turn, sender.conn));
         } else if queue.count == 0 {
             self.queues.remove(&sender.conn);
         }
+        self.forget_waits();
         Some(sender)
     }
 }
 
 impl Queue {
-    /// One of that token has gone: the next of it may.
-    fn pass_on(&mut self, token: u64) {
+    /// One of that token has its answer. When none is left that has not, the next may go.
+    fn end_one(&mut self, token: u64) {
         let Some(lane) = self.lanes.get_mut(&token) else { return };
-        if let Some(next) = lane.waiting.pop_front() {
-            return self.ready.push_back(next);
-        }
         lane.going -= 1;
-        if lane.going == 0 {
-            self.lanes.remove(&token);
+        if lane.going > 0 {
+            return;
+        }
+        match lane.waiting.pop_front() {
+            Some(next) => {
+                lane.going = 1;
+                self.ready.push_back(next);
+            }
+            None => drop(self.lanes.remove(&token)),
         }
     }
+}
+
+/// Whether that call still waits: those of a lane go in the order of their ids.
+fn is_waiting(queues: &BTreeMap<ConnId, Queue>, wait: &Wait) -> bool {
+    let lane = queues.get(&wait.conn).and_then(|queue| queue.lanes.get(&wait.token));
+    lane.and_then(|lane| lane.waiting.front()).is_some_and(|(_, oldest)| oldest.id <= wait.id)
 }
 
 /// Whether a connection that has `own` out may have another one, where `out` are in all, of `max`: who has none may take the
@@ -199,16 +259,23 @@ const fn may_go(own: usize, out: usize, max: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
+    /// With so many places, where no call waits for another.
     fn config(places: usize) -> Config {
-        Config::new("S").with_calls_out(places)
+        Config::new("S").with_calls_out(places).with_order_wait(Duration::ZERO)
     }
 
     /// Adds one of that connection and token, whose body is this.
-    fn add(calls: &mut Calls, config: &Config, (conn, token): (u64, u64), body: &str) {
+    fn add(calls: &mut Calls, config: &Config, conn_and_token: (u64, u64), body: &str) {
+        add_at(calls, config, 0, conn_and_token, body);
+    }
+
+    fn add_at(calls: &mut Calls, config: &Config, ms: u64, (conn, token): (u64, u64), body: &str) {
         let sender = Sender { conn: ConnId::from_bits(conn), token, channel: "c".into(), params: Params::new() };
-        calls.add(config, sender, body.to_owned());
+        calls.add(config, Instant::from_millis(ms), sender, body.to_owned());
     }
 
     fn all(calls: &mut Calls, config: &Config) -> Vec<Call> {
@@ -280,10 +347,11 @@ mod tests {
     }
 
     #[test]
-    fn of_one_token_no_more_go_at_a_time_than_allowed() {
-        let (mut calls, config) = (Calls::default(), config(100).with_calls_out_per_token(1));
-        for (token, body) in [(1, "a1"), (1, "a2"), (2, "b1"), (1, "a3")] {
-            add(&mut calls, &config, (1, token), body);
+    fn those_of_one_token_wait_for_answers_but_not_for_long() {
+        let (mut calls, config) = (Calls::default(), config(100).with_order_wait(Duration::from_millis(250)));
+        let at = Instant::from_millis;
+        for (ms, token, body) in [(0, 1, "a1"), (10, 1, "a2"), (20, 2, "b1"), (30, 1, "a3"), (40, 1, "a4")] {
+            add_at(&mut calls, &config, ms, (1, token), body);
         }
         let first = all(&mut calls, &config);
         assert_eq!(bodies(&first), ["a1", "b1"]);
@@ -292,8 +360,65 @@ mod tests {
         calls.finish(first[0].id);
         let second = all(&mut calls, &config);
         assert_eq!(bodies(&second), ["a2"]);
-        calls.finish(second[0].id);
-        assert_eq!(bodies(&all(&mut calls, &config)), ["a3"]);
+        // The server takes its time.
+        assert_eq!(calls.next_release(), Some(at(280)));
+        calls.release(at(279));
+        assert!(all(&mut calls, &config).is_empty());
+        calls.release(at(280));
+        assert_eq!((bodies(&all(&mut calls, &config)), calls.next_release()), (vec!["a3"], Some(at(290))));
+        calls.release(at(1000));
+        let last = all(&mut calls, &config);
+        assert_eq!((bodies(&last), calls.next_release()), (vec!["a4"], None));
+        // Until all of them are answered, others wait.
+        add_at(&mut calls, &config, 1000, (1, 1), "a5");
+        calls.finish(last[0].id);
+        assert!(all(&mut calls, &config).is_empty());
+        assert_eq!(calls.next_release(), Some(at(1250)));
+    }
+
+    #[test]
+    fn what_does_not_wait_any_more_is_forgotten() {
+        let (mut calls, config) = (Calls::default(), config(100).with_order_wait(Duration::from_secs(1)));
+        for (ms, conn) in [(0, 1), (0, 2), (10, 1), (20, 2), (30, 2)] {
+            add_at(&mut calls, &config, ms, (conn, conn), "x");
+        }
+        let mut out = all(&mut calls, &config);
+        while let Some(call) = out.pop() {
+            calls.finish(call.id);
+            out.extend(all(&mut calls, &config));
+            let waiting: usize =
+                calls.queues.values().flat_map(|queue| queue.lanes.values()).map(|lane| lane.waiting.len()).sum();
+            assert_eq!(calls.next_release().is_some(), waiting > 0);
+        }
+        assert!(calls.waits.is_empty() && calls.queues.is_empty());
+    }
+
+    #[test]
+    fn behind_one_that_hangs_nothing_piles_up() {
+        let (mut calls, config) = (Calls::default(), config(100).with_order_wait(Duration::MAX));
+        for body in ["hangs", "waits"] {
+            add(&mut calls, &config, (1, 1), body);
+        }
+        add(&mut calls, &config, (2, 2), "first");
+        let mut out = all(&mut calls, &config).pop();
+        for _ in 0..1000 {
+            add(&mut calls, &config, (2, 2), "next");
+            calls.finish(out.map(|call| call.id).expect("it was out"));
+            out = calls.poll(&config);
+            assert!(calls.waits.len() <= 8);
+        }
+    }
+
+    #[test]
+    fn the_order_can_be_kept_whatever_it_takes() {
+        let (mut calls, config) = (Calls::default(), config(100).with_order_wait(Duration::MAX));
+        add(&mut calls, &config, (1, 1), "a1");
+        add(&mut calls, &config, (1, 1), "a2");
+        let first = all(&mut calls, &config);
+        calls.release(Instant::ORIGIN + Duration::from_secs(1_000_000_000));
+        assert!(all(&mut calls, &config).is_empty());
+        calls.finish(first[0].id);
+        assert_eq!(bodies(&all(&mut calls, &config)), ["a2"]);
     }
 
     #[test]

@@ -34,10 +34,11 @@ pub struct Config {
     /// How many [`poll_call`](super::Sidekick::poll_call) gives out at a time, before there are results; at least one. One
     /// connection alone gets a quarter of them at most, so that others need not wait for it. Default 256.
     pub calls_out: usize,
-    /// How many of those may be of one token; at least one. With 1 the messages of a token reach the server in the order in
-    /// which they were sent, each when the one before it is answered. With more they set out in order and may overtake one
-    /// another, as they may in the original. Default `usize::MAX`.
-    pub calls_out_per_token: usize,
+    /// How long a message waits for those before it of its token to be answered, so that they reach the server in the order in
+    /// which they were sent. Afterwards it sets out, behind them, and may overtake them: a slow server is not asked about one at
+    /// a time. Zero: it waits for nothing, as in the original. `Duration::MAX`: the order is kept whatever it takes. Needs
+    /// [`Sidekick::handle_timeout`](super::Sidekick::handle_timeout), without which the order is kept. Default 250 ms.
+    pub order_wait: Duration,
 }
 
 impl Config {
@@ -56,7 +57,7 @@ impl Config {
             call_bytes: 64 << 20,
             call_bytes_per_connection: 16 << 20,
             calls_out: 256,
-            calls_out_per_token: usize::MAX,
+            order_wait: Duration::from_millis(250),
         }
     }
 }
@@ -87,7 +88,7 @@ setters! {
     with_call_bytes call_bytes: usize
     with_call_bytes_per_connection call_bytes_per_connection: usize
     with_calls_out calls_out: usize
-    with_calls_out_per_token calls_out_per_token: usize
+    with_order_wait order_wait: Duration
 }
 
 #[cfg(test)]

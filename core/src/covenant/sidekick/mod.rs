@@ -47,16 +47,16 @@
 //! # Time
 //!
 //! Nothing here needs a clock of its own: answers that are held back are the hub's timers, and tokens whose time has come are
-//! not good any more, whether they are forgotten already or not. A host that wants them forgotten at once calls
-//! [`handle_timeout`](Sidekick::handle_timeout).
+//! not good any more, whether they are forgotten already or not. A host that wants them forgotten at once, and messages not to
+//! wait for long for those before them, calls [`handle_timeout`](Sidekick::handle_timeout).
 //!
 //! # What it does, and where it is stricter than the original
 //!
 //! As `@covenant-rpc/server` 2.3.0 does it, but: tokens expire and are bounded in number; what a closed socket had is gone; a
 //! token sends to its own channel and params, before and after it was used; params are the same in any order, and no two
 //! rooms are one; two tokens of one room on one socket are two subscriptions with their own contexts, each message comes
-//! once; the fault and message of a server's error reach the client as they were given; no connection keeps the others'
-//! messages from the server; everything is bounded.
+//! once; the fault and message of a server's error reach the client as they were given; the messages of one token reach the
+//! server in order, while it answers soon; no connection keeps the others' messages from it; everything is bounded.
 
 mod calls;
 mod config;
@@ -237,8 +237,8 @@ impl Sidekick {
 
     /// The next message to bring to the server, the body of what `SidekickToServer::send_message` describes. Every one has to
     /// get its result by [`handle_response`](Self::handle_response), whatever the order. `None` when nothing waits or
-    /// [`Config::calls_out`] have no result yet. Connections take turns; those of one connection come in the order in which they
-    /// were sent.
+    /// [`Config::calls_out`] have no result yet. Connections take turns; of one token, one comes when those before it have their
+    /// results, or after [`Config::order_wait`].
     pub fn poll_call(&mut self) -> Option<Call> {
         self.calls.poll(&self.config)
     }
@@ -260,14 +260,16 @@ impl Sidekick {
 
     // --- time ---
 
-    /// Forgets tokens that nobody has used in time.
+    /// Forgets tokens that nobody has used in time, and lets go what has waited for [`Config::order_wait`]: there may be more
+    /// calls afterwards.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.counts.expired += self.tokens.expire(now) as u64;
+        self.calls.release(now);
     }
 
-    /// When there is a token to forget.
+    /// When there is something to forget or to let go.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.tokens.next_expiry()
+        self.tokens.next_expiry().into_iter().chain(self.calls.next_release()).min()
     }
 
     // --- getters ---

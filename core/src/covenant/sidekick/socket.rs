@@ -9,6 +9,7 @@ use crate::covenant::protocol::{ForwardedMessage, Incoming, Outgoing};
 use crate::error::CommandError;
 use crate::hub::PubSub;
 use crate::id::ConnId;
+use crate::time::Instant;
 use crate::wire::ion::Raw;
 
 impl Sidekick {
@@ -19,7 +20,7 @@ impl Sidekick {
             Ok(Incoming::Subscribe { token }) => self.subscribe(hub, conn, &token),
             Ok(Incoming::Unsubscribe { token }) => self.unsubscribe(hub, conn, &token),
             Ok(Incoming::Send { token, channel, params, data }) => {
-                if let Err((fault, message)) = self.send(conn, &token, &channel, &params, data) {
+                if let Err((fault, message)) = self.send(hub.now(), conn, &token, &channel, &params, data) {
                     tell(hub, conn, &error(&channel, params, fault, message));
                 }
             }
@@ -97,6 +98,7 @@ impl Sidekick {
 
     fn send(
         &mut self,
+        now: Instant,
         conn: ConnId,
         name: &str,
         channel: &str,
@@ -120,7 +122,7 @@ impl Sidekick {
         }
         self.peers.entry(conn).or_default().calls += 1;
         let sender = Sender { conn, token: token.serial, channel: channel.into(), params: params.clone() };
-        self.calls.add(&self.config, sender, body);
+        self.calls.add(&self.config, now, sender, body);
         Ok(())
     }
 }

@@ -39,8 +39,8 @@ pub(crate) struct Calls {
     pub(crate) bytes: usize,
     /// How many requests there are at a time.
     pub(crate) in_flight: usize,
-    /// Those for one token.
-    pub(crate) per_token: usize,
+    /// How long one waits for those before it of its token.
+    pub(crate) order_wait: Duration,
 }
 
 /// What is wanted.
@@ -139,7 +139,11 @@ impl Given {
             pending: self.positive("--max-pending", 65_536)?,
             bytes: self.positive("--max-pending-bytes", 64 << 20)?,
             in_flight: self.positive("--max-in-flight", 256)?,
-            per_token: self.positive("--max-in-flight-per-token", usize::MAX)?,
+            order_wait: Duration::from_millis(self.number(
+                "--order-wait",
+                250,
+                "Error: --order-wait must be a number",
+            )?),
         })
     }
 
@@ -219,7 +223,7 @@ const OPTIONS: [(&str, &str); 21] = [
     ("", "--max-pending"),
     ("", "--max-pending-bytes"),
     ("", "--max-in-flight"),
-    ("", "--max-in-flight-per-token"),
+    ("", "--order-wait"),
     ("", "--token-ttl"),
     ("", "--drain"),
     ("-V", VERSION_FLAG),
@@ -291,11 +295,11 @@ Options:
                              Requests to the server at a time, each with a thread that
                              is made when it is needed. One connection alone gets a
                              quarter, and others do not wait for it (default: 256)
-      --max-in-flight-per-token <number>
-                             Those for one token. With 1 its messages reach the server
-                             in order, one at a time; otherwise they set out in order
-                             and may overtake one another, as they may in the
-                             original (default: no bound of its own)
+      --order-wait <ms>      How long a message waits for those before it of the same
+                             token to be answered, so that they reach the server in
+                             order. Then it sets out, and may overtake them: a slow
+                             server gets several at a time. 0: they wait for nothing,
+                             as in the original (default: 250)
       --token-ttl <time>     How long a token may wait to be used: seconds, or with
                              a unit as in 500ms, 90s, 10m, 1h (default: 10m)
       --drain <ms>           How long the end takes at most, from the first signal

@@ -84,8 +84,9 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     while sidekick.stats().calls > 0 && Instant::now() < end && signals.load(Ordering::Acquire) < 2 {
         if let Some(verdict) = forward.wait(LOOK_AROUND) {
             conclude(&mut server, &mut sidekick, verdict);
-            begin_calls(&mut server, &mut sidekick, &forward);
         }
+        sidekick.handle_timeout(server.now());
+        begin_calls(&mut server, &mut sidekick, &forward);
     }
     match sidekick.stats().calls {
         0 => {}
@@ -126,7 +127,7 @@ fn sidekick_config(flags: &Flags) -> Config {
         .with_call_bytes(calls.bytes)
         .with_call_bytes_per_connection(calls.bytes.div_ceil(4))
         .with_calls_out(calls.in_flight)
-        .with_calls_out_per_token(calls.per_token)
+        .with_order_wait(calls.order_wait)
 }
 
 fn hub(flags: &Flags) -> Builder<Sidekick> {
