@@ -135,10 +135,14 @@ impl Given {
     }
 
     fn calls(&self) -> Result<Calls, String> {
+        let in_flight = self.positive("--max-in-flight", 256)?;
+        if in_flight > MAX_IN_FLIGHT {
+            return Err(format!("Error: --max-in-flight must be at most {MAX_IN_FLIGHT}"));
+        }
         Ok(Calls {
             pending: self.positive("--max-pending", 65_536)?,
             bytes: self.positive("--max-pending-bytes", 64 << 20)?,
-            in_flight: self.positive("--max-in-flight", 256)?,
+            in_flight,
             order_wait: Duration::from_millis(self.number(
                 "--order-wait",
                 250,
@@ -205,6 +209,9 @@ const VERSION_FLAG: &str = "--version";
 
 /// What can be read as ION is at most 16 MiB long; what is passed on is longer than what came by its context and a few names.
 const MAX_MESSAGE: usize = 15 << 20;
+
+/// Each has a thread.
+const MAX_IN_FLIGHT: usize = 10_000;
 
 const OPTIONS: [(&str, &str); 21] = [
     ("-p", "--port"),
@@ -294,7 +301,8 @@ Options:
       --max-in-flight <number>
                              Requests to the server at a time, each with a thread that
                              is made when it is needed. One connection alone gets a
-                             quarter, and others do not wait for it (default: 256)
+                             quarter, and others do not wait for it
+                             (default: 256; at most 10000)
       --order-wait <ms>      How long a message waits for those before it of the same
                              token to be answered, so that they reach the server in
                              order. Then it sets out, and may overtake them: a slow
@@ -357,6 +365,12 @@ mod tests {
         assert_eq!((flags.port, &*flags.secret, flags.auth_delay), (3000, "S", Duration::from_secs(3)));
         assert_eq!((&*flags.host, flags.token_ttl), ("127.0.0.1", Duration::from_secs(600)));
         assert!(flags.server.is_none() && flags.warning.is_none());
+        assert_eq!((flags.max_message, flags.max_queued, flags.max_rooms), (64 << 10, 1 << 20, 1024));
+        let calls = flags.calls;
+        assert_eq!((calls.pending, calls.bytes, calls.in_flight), (65_536, 64 << 20, 256));
+        assert_eq!(calls.order_wait, Duration::from_millis(250));
+        let flags = parse(&["-s", "S", "--max-message", "1000000"], &[]).expect("it is right");
+        assert_eq!(flags.max_queued, 4_000_000, "some messages");
     }
 
     #[test]
@@ -407,6 +421,8 @@ mod tests {
         assert!(wrong(&["-s", "S", "--server-url", "https://a/"]).contains("TLS"));
         assert!(wrong(&["-s", "S", "--token-ttl", "soon"]).contains("--token-ttl"));
         assert_eq!(wrong(&["-s", "S", "--max-message", "15728641"]), "Error: --max-message must be at most 15728640");
+        assert_eq!(wrong(&["-s", "S", "--max-in-flight", "10001"]), "Error: --max-in-flight must be at most 10000");
+        assert!(wrong(&["-s", "S", "--order-wait", "soon"]).contains("--order-wait"));
         assert!(wrong(&["-s", "S", "--max-connections", "0"]).contains("--max-connections"));
         assert!(wrong(&["-h"]).starts_with("Usage:") && wrong(&["--help"]).contains("listens on all addresses"));
     }

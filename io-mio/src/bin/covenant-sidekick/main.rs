@@ -133,11 +133,14 @@ fn sidekick_config(flags: &Flags) -> Config {
 fn hub(flags: &Flags) -> Builder<Sidekick> {
     let n = flags.max_connections;
     let rooms = n.saturating_mul(16).max(1 << 16).max(flags.max_rooms);
-    let capacity = Capacity::for_connections(n)
+    let capacity = Capacity::for_connections(n);
+    let queued = capacity.queued_bytes.max(flags.max_queued);
+    let capacity = capacity
         .with_topics(rooms)
         .with_joins(rooms)
         .with_joins_per_connection(flags.max_rooms)
         .with_queued_bytes_per_connection(flags.max_queued)
+        .with_queued_bytes(queued)
         .with_topic_bytes(8 << 10);
     Hub::builder()
         .capacity(capacity)
