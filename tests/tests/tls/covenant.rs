@@ -212,5 +212,22 @@ fn the_sidekick_shows_new_certificates_and_keeps_who_is_there() {
     assert!(matches!(old.receive(&mut conn, PATIENCE), Received::Bytes(_)));
 }
 
+#[test]
+fn the_sidekick_says_who_spoke_without_tls() {
+    let authority = Authority::new("cov-plain");
+    let cert = authority.cert().display().to_string();
+    let flags = ["--secret", "S", "--tls-cert", &cert, "--tls-key", &cert];
+    let sidekick = Rooms::start_binary(&tls_binary("chanson-mio", "covenant-sidekick"), &flags);
+    let mut tcp = sidekick.tcp();
+    let mut conn = tcp.connect();
+    tcp.send(&mut conn, b"GET /socket HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(matches!(tcp.receive(&mut conn, PATIENCE), Received::Bytes(_)));
+    let end = Instant::now() + PATIENCE;
+    while !sidekick.stderr().contains("a plain HTTP request on a port that speaks TLS") {
+        assert!(Instant::now() < end, "it is not said: {}", sidekick.stderr());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Nothing takes that long unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(60);
