@@ -51,8 +51,8 @@ pub struct Capacity {
     /// together, have at most [`queued_bytes_per_connection`](Self::queued_bytes_per_connection) (the first may have more).
     pub pending_events_per_join: usize,
     /// Bytes waiting to be sent to one connection. Default 1 MiB. A frame is always taken into an empty queue,
-    /// whatever its length. What is said to one that reads may be more, even at once: an `Endpoint` holds it back where half of
-    /// this has come at a time, until the transport has had its turn.
+    /// whatever its length. What is said at once may be more, as long as the transport takes it without delay: an `Endpoint`
+    /// holds back what comes near this, until the transport has had its turn.
     pub queued_bytes_per_connection: usize,
     /// Bytes waiting to be sent, over all connections; above it the largest queue counts as a slow consumer. Default
     /// 256 MiB.

@@ -31,6 +31,8 @@ pub(crate) struct Single<S> {
     pub(crate) buffer: Vec<u8>,
     /// Bytes that came in since the last time that all was written out.
     pub(crate) input: usize,
+    /// How often what was held back went on in this turn.
+    pub(crate) rounds: u32,
     /// Whether something was done between turns that may have led to output.
     pub(crate) acted: bool,
     /// How many turns in a row had more events than fit.
@@ -61,6 +63,7 @@ impl<S> Single<S> {
             stage: Stage::Running,
             buffer,
             input: 0,
+            rounds: 0,
             acted: false,
             crowded: 0,
             stats: Stats::default(),
@@ -73,7 +76,9 @@ impl<S> Single<S> {
         let result = self.endpoint.act(now, app, act);
         // A host that says much between two turns does so at the speed of its peers.
         if self.endpoint.holds_back() {
+            self.rounds = 0;
             self.flush(app);
+            self.acted = true;
         }
         result
     }

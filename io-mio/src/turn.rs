@@ -21,6 +21,7 @@ impl<S> Single<S> {
         }
         self.wait(max_wait)?;
         self.now = self.now.max(self.now());
+        self.rounds = 0;
         self.take_events();
         self.accept();
         self.read(app);
@@ -136,7 +137,10 @@ impl<S> Single<S> {
                 self.took_in(app, count);
                 return more.then_some(count);
             }
-            Got::End => self.endpoint.handle_eof(self.now, app, id),
+            Got::End => {
+                self.endpoint.handle_eof(self.now, app, id);
+                self.took_in(app, 0);
+            }
             Got::Failed(_) => self.dead.push(id),
             Got::Nothing => {}
         }
@@ -182,14 +186,15 @@ impl<S> Single<S> {
             while let Some(id) = self.endpoint.poll_writable() {
                 self.write(id);
             }
-            if self.dead.is_empty() && !self.endpoint.holds_back() {
-                return;
-            }
-            while let Some(id) = self.dead.pop() {
+            // Each end may be the last word to many, so what comes of it is sent before the next.
+            if !self.endpoint.holds_back() {
+                let Some(id) = self.dead.pop() else { return };
                 self.close(app, id);
-            }
-            if self.endpoint.holds_back() {
+            } else if self.rounds < ROUNDS {
+                self.rounds += 1;
                 self.endpoint.resume(self.now, app);
+            } else {
+                return;
             }
         }
     }
@@ -236,6 +241,9 @@ impl<S> Single<S> {
         self.inbox.set_stats(self.stats());
     }
 }
+
+/// How often in a turn what was held back goes on: who asks for more than is queued at a time shares the turn with the others.
+const ROUNDS: u32 = 4;
 
 /// With so many bytes taken in, what came of them goes out before more is read.
 const FLUSH_AFTER: usize = 256 << 10;

@@ -41,6 +41,8 @@ pub struct Server<S = ()> {
     pub(crate) stage: Stage,
     /// Bytes that came in since writers last had all there was.
     pub(crate) input: usize,
+    /// How often what was held back went on in this turn.
+    pub(crate) rounds: u32,
     /// Whether something was done between turns that may have led to output.
     pub(crate) acted: bool,
     /// Until when timers do not fire, since they are late.
@@ -112,6 +114,7 @@ impl<S> Server<S> {
             now: Instant::ORIGIN,
             stage: Stage::Running,
             input: 0,
+            rounds: 0,
             acted: false,
             held_up: None,
             stats: Stats::default(),
@@ -174,8 +177,14 @@ impl<S> Server<S> {
     /// that its receivers are owed by then; that turn does not wait.
     pub fn act<T>(&mut self, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
         let now = self.now();
+        let result = self.endpoint.act(now, app, act);
+        // A host that says much between two turns does so at the speed of its peers.
+        if self.endpoint.holds_back() {
+            self.rounds = 0;
+            self.flush(app);
+        }
         self.acted = true;
-        self.endpoint.act(now, app, act)
+        result
     }
 
     /// Now, as this server's hub counts: the time since the server was made.

@@ -20,6 +20,7 @@ impl<S> Server<S> {
         if self.is_finished() {
             return;
         }
+        self.rounds = 0;
         let woke = self.wait(app, max_wait);
         self.tick();
         self.take_sent();
@@ -114,7 +115,10 @@ impl<S> Server<S> {
                 self.conns.lend(conn, buffer, self.endpoint.wants_bytes(conn));
                 self.took_in(app, count);
             }
-            Input::Eof(conn) => self.endpoint.handle_eof(self.now, app, conn),
+            Input::Eof(conn) => {
+                self.endpoint.handle_eof(self.now, app, conn);
+                self.took_in(app, 0);
+            }
             Input::Failed(conn) => self.dead.push(conn),
             Input::Wake => {}
         }
@@ -156,11 +160,13 @@ impl<S> Server<S> {
     /// writers catch up in between.
     fn took_in(&mut self, app: &mut S, count: usize) {
         self.input += count;
-        if self.input >= CATCH_UP_AFTER || self.endpoint.holds_back() {
+        if self.input >= CATCH_UP_AFTER {
             self.flush(app);
             self.catch_up();
             self.flush(app);
             self.input = 0;
+        } else if self.endpoint.holds_back() {
+            self.flush(app);
         }
     }
 
@@ -213,15 +219,16 @@ impl<S> Server<S> {
             while let Some(id) = self.endpoint.poll_writable() {
                 self.write(id);
             }
-            if self.dead.is_empty() && !self.endpoint.holds_back() {
-                break;
-            }
-            while let Some(id) = self.dead.pop() {
+            // Each end may be the last word to many, so what comes of it is sent before the next.
+            if !self.endpoint.holds_back() {
+                let Some(id) = self.dead.pop() else { break };
                 self.close(app, id);
-            }
-            if self.endpoint.holds_back() {
+            } else if self.rounds < ROUNDS {
+                self.rounds += 1;
                 self.catch_up();
                 self.endpoint.resume(self.now, app);
+            } else {
+                break;
             }
         }
         if self.conns.behind() == 0 {
@@ -318,6 +325,9 @@ const SLICES: usize = 256;
 
 /// Bytes handed to a writer at a time.
 const BATCH: usize = 64 << 10;
+
+/// How often in a turn what was held back goes on, for which writers are waited for; then others have their turn.
+const ROUNDS: u32 = 8;
 
 /// With so many bytes taken in, writers that are behind are waited for.
 const CATCH_UP_AFTER: usize = 256 << 10;

@@ -152,7 +152,8 @@ impl Handle {
                 self.shared.wake();
                 Ok(())
             }
-            Err(TrySendError::Full(_)) => Err(HandleError::Full),
+            Err(TrySendError::Full(_)) if !self.is_closed() => Err(HandleError::Full),
+            Err(TrySendError::Full(_)) => Err(HandleError::Closed),
             Err(TrySendError::Disconnected(_)) => Err(HandleError::Closed),
         }
     }

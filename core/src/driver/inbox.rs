@@ -18,7 +18,6 @@ pub struct Inbox {
     /// `None` at the end. Dropping it drops what waits in it, so that whoever waits for an answer learns that none comes.
     commands: Option<Receiver<Command>>,
     shared: Arc<Shared>,
-    capacity: usize,
     /// How many wishes for a shutdown have been passed on, and how many had come when the turn began.
     stops: usize,
     stops_seen: usize,
@@ -44,7 +43,7 @@ impl Inbox {
         let shared = Arc::new(Shared::new(wake, others));
         let (sender, commands) = bounded(capacity);
         let handle = Handle::new(sender, Arc::clone(&shared));
-        Self { handle, commands: Some(commands), shared, capacity, stops: 0, stops_seen: 0, left: 0, more: false }
+        Self { handle, commands: Some(commands), shared, stops: 0, stops_seen: 0, left: 0, more: false }
     }
 
     /// Another handle.
@@ -57,7 +56,8 @@ impl Inbox {
     pub fn begin_turn(&mut self, most: usize) {
         self.shared.rise();
         self.stops_seen = self.shared.stops();
-        self.left = if self.stops_seen > self.stops { self.capacity } else { most }.max(1);
+        let waiting = || self.commands.as_ref().map_or(0, Receiver::len);
+        self.left = if self.stops_seen > self.stops { waiting() } else { most }.max(1);
     }
 
     /// Carries out the next command of this turn: about how many bytes that makes the hub send to each receiver, or `None` if
@@ -141,3 +141,37 @@ impl fmt::Debug for Inbox {
 
 /// What a command counts as, beside its payload.
 const OVERHEAD: usize = 128;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::driver::HandleError;
+    use crate::endpoint::Endpoint;
+
+    #[test]
+    fn what_was_full_is_closed_at_the_end() {
+        let mut inbox = Inbox::new(1, || Ok(()));
+        let handle = inbox.handle();
+        assert_eq!(handle.publish("a", "1"), Ok(()));
+        assert_eq!(handle.publish("a", "2"), Err(HandleError::Full));
+        inbox.close();
+        assert_eq!(handle.publish("a", "3"), Err(HandleError::Closed));
+    }
+
+    /// Though others give commands for as long as it goes on.
+    #[test]
+    fn a_turn_that_ends_the_server_takes_what_has_come() {
+        let mut endpoint: Endpoint = Endpoint::new(Hub::builder().seed([7; 32]).build().expect("there is a seed"));
+        let mut inbox = Inbox::new(usize::MAX, || Ok(()));
+        let handle = inbox.handle();
+        (0..10).for_each(|_| handle.publish("a", "1").expect("there is room"));
+        handle.shutdown();
+        inbox.begin_turn(3);
+        let mut count = 0;
+        while inbox.obey(Instant::ORIGIN, &mut endpoint, &mut (), &mut Stats::default()).is_some() {
+            handle.publish("a", "1").expect("there is room");
+            count += 1;
+        }
+        assert_eq!((count, inbox.take_stop()), (10, true));
+    }
+}

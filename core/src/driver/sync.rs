@@ -34,6 +34,7 @@ pub(super) struct Sender<T> {
 impl<T> Sender<T> {
     pub(super) fn try_send(&self, item: T) -> Result<(), TrySendError<T>> {
         let more = |waiting| if waiting < self.capacity { Some(waiting + 1) } else { None };
+        // What waits when the receiver goes is not counted down.
         if self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
             return Err(TrySendError::Full(item));
         }
@@ -56,6 +57,11 @@ pub(super) struct Receiver<T> {
 }
 
 impl<T> Receiver<T> {
+    /// How many items wait, or are about to.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     pub(super) fn try_recv(&self) -> Result<T, TryRecvError> {
         let item = self.receiver.try_recv()?;
         self.waiting.fetch_sub(1, Ordering::Relaxed);

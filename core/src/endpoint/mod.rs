@@ -2,7 +2,8 @@
 //!
 //! The host has transports (sockets, pipes, TLS streams) and moves bytes: what came goes in by
 //! [`handle_bytes`](Endpoint::handle_bytes); after each turn [`poll_writable`](Endpoint::poll_writable) names the
-//! connections that have something to send, or are to be shut down.
+//! connections that have something to send, or are to be shut down; and [`handle_timeout`](Endpoint::handle_timeout) is due when
+//! [`poll_timeout`](Endpoint::poll_timeout) says so, which may be at once.
 //!
 //! ```
 //! use std::io::IoSlice;
@@ -176,8 +177,8 @@ impl<S> Endpoint<S> {
         self.begin_turn(now);
         if self.sessions.remove(conn) {
             self.hub.handle_close(now, app, conn, CloseReason::TransportEof);
-            self.finish_turn(app);
         }
+        self.finish_turn(app);
     }
 
     /// Time passed.
@@ -221,9 +222,10 @@ impl<S> Endpoint<S> {
         result
     }
 
-    /// Whether something is held back, since some connection was told much at a time (half of what may wait for it): so that a
-    /// peer that reads is not taken for one that does not, send what is pending before there is more, then
-    /// [`resume`](Self::resume). [`poll_timeout`](Self::poll_timeout) is due at once then.
+    /// Whether something is held back, since nearly as much was said to a connection at a time as may wait for it (or to all):
+    /// so that a peer that reads is not taken for one that does not, send what is pending before there is more, then
+    /// [`resume`](Self::resume). [`poll_timeout`](Self::poll_timeout) is due at once then, and a host that heeds it need not
+    /// know of this.
     pub const fn holds_back(&self) -> bool {
         self.sessions.held_back
     }
@@ -245,7 +247,7 @@ impl<S> Endpoint<S> {
     ///     }
     ///     endpoint.resume(now, app);
     /// }
-    /// # Ok::<(), chanson_core::BuildError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn resume(&mut self, now: Instant, app: &mut S) {
         self.begin_turn(now);

@@ -34,7 +34,7 @@ impl Run {
             self.flush(sessions);
             return to.iter().for_each(|conn| sessions.queue(*conn, frame));
         }
-        let fits = self.bytes + frame.bytes().len() <= MAX_BYTES.min(sessions.load.portion());
+        let fits = self.bytes + frame.bytes().len() <= sessions.load.portion(to.len());
         if self.frames.is_empty() || !fits || !(self.audience.is(audience) || self.to == to) {
             self.flush(sessions);
             self.to.extend_from_slice(to);
@@ -78,7 +78,3 @@ impl Run {
         before.iter().chain(behind).copied()
     }
 }
-
-/// A run has no more bytes than this, unless it is a single frame: what a peer that does not read is owed is dropped by whole
-/// runs once part of one has left. All that a connection says in a turn of the event loop (80 KiB) goes into one.
-const MAX_BYTES: usize = 128 << 10;

@@ -39,7 +39,7 @@ pub(super) struct Sessions {
     /// Connections to close because they do not read.
     pub(super) slow: Vec<ConnId>,
     /// Connections that were answered late, or held back, and may have more to say already.
-    pub(super) resumed: Vec<ConnId>,
+    pub(super) resumed: VecDeque<ConnId>,
     /// Whether some connection was told so much at a time that the transport should have its turn before there is more.
     pub(super) held_back: bool,
     /// Whether that does not matter, since the transport did not take its turn.
@@ -79,6 +79,8 @@ pub(super) struct Load {
     max_queued: usize,
     max_queued_in_all: usize,
     pub(super) queued: usize,
+    /// What of it transports have been told of and have not taken.
+    offered: usize,
     /// The most that ever waited, in all and for one.
     pub(super) most_queued: usize,
     pub(super) most_queued_of_one: usize,
@@ -89,7 +91,7 @@ impl Load {
     pub(super) fn recount(&mut self, entry: &mut Entry) {
         let waiting = entry.session.queued_bytes();
         let before = std::mem::replace(&mut entry.queued, waiting);
-        entry.offered = entry.offered.min(waiting);
+        self.offer(entry, entry.offered.min(waiting));
         if waiting < self.max_queued {
             entry.reserved = 0;
         }
@@ -100,15 +102,26 @@ impl Load {
 }
 
 impl Load {
-    /// Whether half of what may wait for it has come since the transport was told of anything.
-    const fn is_much(&self, entry: &Entry) -> bool {
-        entry.queued - entry.offered >= self.max_queued / 2
+    /// Of what waits for it, the transport has been told of so much.
+    const fn offer(&mut self, entry: &mut Entry, bytes: usize) {
+        self.offered = self.offered - entry.offered + bytes;
+        entry.offered = bytes;
     }
 
-    /// So many bytes may be queued at a time for connections between which it is not looked who has been told how much.
-    pub(super) const fn portion(&self) -> usize {
-        self.max_queued / 2
+    /// Whether the bound of that connection, or of all, is near by what has come since the transport was told of anything.
+    fn is_near_bound(&self, entry: &Entry) -> bool {
+        near(entry.queued, entry.offered, self.max_queued) || near(self.queued, self.offered, self.max_queued_in_all)
     }
+
+    /// So many bytes may be queued for so many connections at a time without a look at how near the bounds are.
+    pub(super) fn portion(&self, receivers: usize) -> usize {
+        PORTION.min(self.max_queued / 8).min(self.max_queued_in_all / 8 / receivers.max(1))
+    }
+}
+
+/// Whether what waits may be more than that bound with one portion or two on top, though the transport has not been told of a quarter of it.
+const fn near(queued: usize, offered: usize, max: usize) -> bool {
+    queued >= max - max / 4 && queued - offered >= max / 4
 }
 
 impl Sessions {
@@ -129,7 +142,7 @@ impl Sessions {
                 ..Load::default()
             },
             slow: Vec::new(),
-            resumed: Vec::new(),
+            resumed: VecDeque::new(),
             held_back: false,
             heedless: false,
             deflater: Deflater::default(),
@@ -179,6 +192,7 @@ impl Sessions {
         }
         if let Some(entry) = self.entries[conn.index()].take() {
             self.load.queued -= entry.queued;
+            self.load.offered -= entry.offered;
             self.living -= 1;
             self.stats.tls_handshaking -= usize::from(entry.handshaking);
             self.stats.tls_failures += u64::from(entry.handshaking);
@@ -209,7 +223,7 @@ impl Sessions {
         }
         entry.session.queue_with(frame, &mut self.deflater);
         self.load.recount(entry);
-        self.held_back |= self.load.is_much(entry) && !self.heedless;
+        self.held_back |= self.load.is_near_bound(entry) && !self.heedless;
         entry.touch(&mut self.touched);
     }
 
@@ -264,7 +278,7 @@ impl Sessions {
         }
         entry.session.queue(all);
         self.load.recount(entry);
-        self.held_back |= self.load.is_much(entry) && !self.heedless;
+        self.held_back |= self.load.is_near_bound(entry) && !self.heedless;
         entry.touch(&mut self.touched);
     }
 
@@ -273,7 +287,7 @@ impl Sessions {
         if let Some(entry) = self.get_mut(conn) {
             entry.answer(now, answer);
             self.note_compression(conn);
-            self.resumed.push(conn);
+            self.resumed.push_back(conn);
         }
     }
 
@@ -295,7 +309,7 @@ impl Sessions {
             }
             entry.session.close(now, reason);
             self.recount(conn);
-            self.resumed.push(conn);
+            self.resumed.push_back(conn);
         }
     }
 
@@ -305,13 +319,13 @@ impl Sessions {
             && !entry.held_back
         {
             entry.held_back = true;
-            self.resumed.push(conn);
+            self.resumed.push_back(conn);
         }
     }
 
     /// The next connection that may have more to say.
     pub(super) fn resume(&mut self) -> Option<ConnId> {
-        let conn = self.resumed.pop()?;
+        let conn = self.resumed.pop_front()?;
         if let Some(entry) = self.get_mut(conn) {
             entry.held_back = false;
         }
@@ -351,9 +365,9 @@ impl Sessions {
     /// The next connection that has something to send, or is to be shut down: each once a turn.
     pub(super) fn poll_writable(&mut self) -> Option<ConnId> {
         while let Some(conn) = self.touched.pop_front() {
-            if let Some(entry) = self.get_mut(conn) {
+            if let Some(entry) = find(&mut self.entries, conn) {
                 entry.touched = false;
-                entry.offered = entry.queued;
+                self.load.offer(entry, entry.queued);
                 return Some(conn);
             }
         }
@@ -367,7 +381,7 @@ impl Sessions {
             let sent = sent.min(entry.session.queued_bytes());
             entry.session.advance(now, sent);
             if !entry.session.is_open() && !entry.session.is_finished() {
-                self.resumed.push(conn);
+                self.resumed.push_back(conn);
             }
             self.stats.bytes_out += sent as u64;
             self.recount(conn);
@@ -396,7 +410,7 @@ impl Sessions {
         let wants_bytes = entry.session.wants_bytes();
         if sent > 0 {
             if !finished {
-                self.resumed.push(conn);
+                self.resumed.push_back(conn);
             }
             self.watch(conn);
         }
@@ -441,8 +455,7 @@ impl Sessions {
         if self.load.queued <= self.load.max_queued_in_all {
             return;
         }
-        let going: usize = self.slow.iter().filter_map(|conn| self.get(*conn)).map(|entry| entry.queued).sum();
-        let mut over = (self.load.queued - going).saturating_sub(self.load.max_queued_in_all);
+        let mut over = self.queued_by_living().saturating_sub(self.load.max_queued_in_all);
         while over > 0 {
             let Some((conn, queued)) = self.heaviest() else { return };
             self.mark_slow(conn);
@@ -495,6 +508,10 @@ impl Entry {
         debug_assert!(answered || !self.session.is_open());
     }
 }
+
+/// So many bytes are queued at a time where the bounds are not small. All that a connection says in a turn of the event loop (80
+/// KiB) is one portion; what a peer that does not read is owed is dropped by whole portions once part of one has left.
+const PORTION: usize = 128 << 10;
 
 /// Room beyond the bound of a queue for replies to heartbeats, so that a busy peer is not taken for a dead one.
 const RESERVED: usize = 16 * 1024;

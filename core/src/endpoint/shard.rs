@@ -316,7 +316,7 @@ impl Shard {
 
     /// Ends a turn, as an endpoint's.
     fn finish(&mut self) {
-        while let Some(conn) = self.sessions.resumed.pop() {
+        while let Some(conn) = self.sessions.resume() {
             self.pump(conn);
         }
         self.tell_slow();

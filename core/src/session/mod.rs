@@ -191,7 +191,8 @@ impl Session {
     /// ```
     pub fn handle_buffer(&mut self, now: Instant, buffer: &mut Vec<u8>, len: usize) {
         let bytes = &buffer[..len.min(buffer.len())];
-        if bytes.is_empty() || self.tls.is_some() || !self.machine.listens() || self.input.len() > 0 {
+        let is_plain = self.tls.is_none() && self.machine.listens() && !self.input.is_lent();
+        if bytes.is_empty() || !is_plain || self.input.len() > 0 {
             return self.handle_bytes(now, bytes);
         }
         self.machine.tick(now);

@@ -150,6 +150,71 @@ fn readers_are_not_taken_for_slow_ones_by_what_is_said_at_once() {
 }
 
 #[test]
+fn much_said_at_once_is_not_disturbed_by_others_who_talk() {
+    let mut server = Server::bind("127.0.0.1:0", hub()).unwrap();
+    let addr = server.local_addr();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reader = Client::joined(addr, "room:a");
+            (0..3 * 1500)
+                .for_each(|n| assert!(reader.hear().starts_with(&format!(r#"[null,null,"room:a","n",[{n},"#))));
+        });
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut talker = Client::joined(addr, "room:b");
+                let mut n = 1;
+                while !done.load(Ordering::Acquire) {
+                    n += 1;
+                    talker.echo("room:b", n);
+                }
+            });
+        }
+        while server.hub().stats().joins < 5 {
+            server.poll(PATIENCE).unwrap();
+        }
+        let text = "x".repeat(1000);
+        for from in [0, 1500, 3000] {
+            let mut all = from..from + 1500;
+            server
+                .act(&mut (), |hub, ()| all.try_for_each(|n| hub.broadcast("room:a", "n", json!([n, text]))))
+                .unwrap();
+            server.poll(Duration::ZERO).unwrap();
+        }
+        while !reader.is_finished() {
+            server.poll(Duration::from_millis(1)).unwrap();
+        }
+        done.store(true, Ordering::Release);
+        while server.hub().stats().joins > 0 {
+            server.poll(Duration::from_millis(1)).unwrap();
+        }
+        reader.join().unwrap();
+    });
+    assert_eq!(server.stats().endpoint.slow_consumers, 0);
+}
+
+#[test]
+fn readers_are_not_taken_for_slow_ones_where_many_leave_at_once() {
+    let channel = Channel::new("room:*").leave(|socket, _| socket.broadcast_from("left", json!("x".repeat(60_000))));
+    let hub = Hub::builder().mount(Mount::channels("/socket").channel(channel));
+    let mut server = Server::bind("127.0.0.1:0", hub).unwrap();
+    let addr = server.local_addr();
+    let reader = std::thread::spawn(move || {
+        let mut reader = Client::joined(addr, "room:a");
+        (0..40).for_each(|_| assert!(reader.hear().starts_with(r#"[null,null,"room:a","left""#)));
+    });
+    let leavers = std::thread::spawn(move || (0..40).map(|_| Client::joined(addr, "room:a")).collect::<Vec<_>>());
+    while server.hub().stats().joins < 41 {
+        server.poll(PATIENCE).unwrap();
+    }
+    drop(leavers.join().unwrap());
+    while !reader.is_finished() {
+        server.poll(Duration::from_millis(1)).unwrap();
+    }
+    reader.join().unwrap();
+}
+
+#[test]
 fn clients_killed_in_the_middle_of_broadcasts_disturb_nobody() {
     let server = Server::bind("127.0.0.1:0", hub()).unwrap().spawn().unwrap();
     let addr = server.local_addr();

@@ -4,3 +4,6 @@ use chanson_std as driver;
 
 #[path = "list.rs"]
 mod list;
+
+#[path = "greedy.rs"]
+mod greedy;
