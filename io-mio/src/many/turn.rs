@@ -127,6 +127,7 @@ impl<S> Many<S> {
             let (mut any, first) = (false, self.first);
             for index in (0..count).map(|n| (first + n) % count) {
                 if self.is_behind() {
+                    self.first = index;
                     return Ok(());
                 }
                 if self.links[index].receive()? {
@@ -144,12 +145,10 @@ impl<S> Many<S> {
 
     fn take_batch(&mut self, app: &mut S, index: usize) -> Result<(), Gone> {
         let Some(mut inputs) = self.links[index].inputs.take() else { return Ok(()) };
-        while self.sharded.handle_inputs(self.now, app, index, &mut inputs) {
+        // If much came of a part of it, the rest is for its next turn.
+        if self.sharded.handle_inputs(self.now, app, index, &mut inputs) {
+            self.links[index].inputs = Some(inputs);
             self.ship()?;
-            if self.is_behind() {
-                self.links[index].inputs = Some(inputs);
-                break;
-            }
         }
         Ok(())
     }
