@@ -80,11 +80,12 @@ impl Inbox {
 
     /// The next command of this turn.
     pub(super) fn next(&mut self) -> Option<Command> {
-        self.more = self.left == 0;
-        if self.more {
+        let commands = self.commands.as_ref()?;
+        self.more = self.left == 0 && commands.len() > 0;
+        if self.left == 0 {
             return None;
         }
-        let command = self.commands.as_ref()?.try_recv().ok()?;
+        let command = commands.try_recv().ok()?;
         self.left -= 1;
         Some(command)
     }
