@@ -3,7 +3,7 @@ use std::io::IoSlice;
 use super::*;
 use chanson_core::endpoint::{Config, SlowConsumer};
 use chanson_core::time::Instant;
-use chanson_core::{Capacity, Endpoint, Json};
+use chanson_core::{Capacity, ConnId, Endpoint, Json};
 
 /// A broadcast of this has 1004 bytes as a frame.
 fn kilobyte() -> String {
@@ -71,17 +71,16 @@ fn what_is_said_at_once_to_one_that_reads_may_be_any_amount() {
 }
 
 /// An endpoint without a driver, and connections that have joined `room:a`.
-struct Bare(Endpoint<App>);
+struct Bare(Endpoint<App>, Vec<ConnId>);
 
 impl Bare {
     fn new(policy: SlowConsumer, capacity: Capacity, members: usize) -> Self {
         let hub = builder().mount(Mount::channels("/socket").channel(room())).capacity(capacity).build().unwrap();
-        let mut bare = Self(Endpoint::with_config(hub, Config::default().with_slow_consumer(policy)));
+        let mut bare = Self(Endpoint::with_config(hub, Config::default().with_slow_consumer(policy)), Vec::new());
         for _ in 0..members {
             let conn = bare.0.handle_connect(Instant::ORIGIN, None).unwrap();
-            // Masked with zeros.
-            let join = br#"["1","1","room:a","phx_join",{}]"#;
-            let join = [&[0x81, 0x80 | join.len() as u8, 0, 0, 0, 0], &join[..]].concat();
+            bare.1.push(conn);
+            let join = masked(r#"["1","1","room:a","phx_join",{}]"#);
             bare.0.handle_bytes(Instant::ORIGIN, &mut App::default(), conn, &[UPGRADE, &join].concat());
             bare.send();
         }
@@ -100,15 +99,36 @@ impl Bare {
     fn send(&mut self) -> usize {
         let mut sent = 0;
         while let Some(conn) = self.0.poll_writable() {
-            let next = self.0.transmit(Instant::ORIGIN, conn, |slices: &[IoSlice<'_>]| {
-                let all = slices.iter().map(|slice| slice.len()).sum();
-                sent += all;
-                Ok(all)
-            });
-            assert!(!next.unwrap().blocked);
+            sent += self.send_to(conn);
         }
         sent
     }
+
+    fn send_to(&mut self, conn: ConnId) -> usize {
+        let mut sent = 0;
+        let next = self.0.transmit(Instant::ORIGIN, conn, |slices: &[IoSlice<'_>]| {
+            let all = slices.iter().map(|slice| slice.len()).sum();
+            sent += all;
+            Ok(all)
+        });
+        assert!(!next.unwrap().blocked);
+        sent
+    }
+}
+
+/// A frame with that text, masked with zeros.
+fn masked(text: &str) -> Vec<u8> {
+    let len = text.len() as u16;
+    let header = match len {
+        ..126 => vec![0x81, 0x80 | len as u8],
+        _ => [&[0x81, 0xfe], &len.to_be_bytes()[..]].concat(),
+    };
+    [&header[..], &[0; 4], text.as_bytes()].concat()
+}
+
+/// Asks for an answer of that text.
+fn ping(text: &str) -> Vec<u8> {
+    masked(&format!(r#"["1","2","room:a","ping","{text}"]"#))
 }
 
 const UPGRADE: &[u8] =
@@ -135,6 +155,31 @@ fn a_host_that_sends_and_knows_nothing_of_what_is_held_back_says_most_of_the_bou
         sent + bare.send()
     });
     assert_eq!((sent, bare.0.holds_back(), bare.0.stats().slow_consumers), (100 * 70 * 3 * 1004, false, 0));
+}
+
+#[test]
+fn one_whose_long_answers_are_held_back_goes_on_in_turn_with_others() {
+    let mut bare = Bare::new(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(10_000), 3);
+    let [greedy, second, third] = [0, 1, 2].map(|at| bare.1[at]);
+    let long = ping(&"x".repeat(2000)).repeat(50);
+    bare.0.handle_bytes(Instant::ORIGIN, &mut App::default(), greedy, &long);
+    assert!(bare.0.holds_back() && !bare.0.wants_bytes(greedy));
+    // What others say while it is told of the first answers is kept, and is not behind all of the others.
+    bare.0.handle_bytes(Instant::ORIGIN, &mut App::default(), second, &ping("second"));
+    assert!(bare.send_to(greedy) >= 7500);
+    bare.0.handle_bytes(Instant::ORIGIN, &mut App::default(), third, &ping("third"));
+    for other in [second, third] {
+        assert!(bare.0.pending(other, &mut [IoSlice::new(&[])]) > 0);
+    }
+    let mut rounds = 0;
+    bare.send();
+    while bare.0.holds_back() {
+        bare.0.resume(Instant::ORIGIN, &mut App::default());
+        bare.send();
+        rounds += 1;
+    }
+    assert!(rounds > 5 && bare.0.wants_bytes(greedy));
+    assert_eq!(bare.0.stats().slow_consumers, 0);
 }
 
 #[test]

@@ -4,6 +4,3 @@ use chanson_mio as driver;
 
 #[path = "list.rs"]
 mod list;
-
-#[path = "greedy.rs"]
-mod greedy;

@@ -4,6 +4,3 @@ use chanson_std as driver;
 
 #[path = "list.rs"]
 mod list;
-
-#[path = "greedy.rs"]
-mod greedy;
