@@ -119,7 +119,8 @@ impl Load {
     }
 }
 
-/// Whether what waits may be more than that bound with one portion or two on top, though the transport has not been told of a quarter of it.
+/// Whether what waits may be more than that bound with one portion or two on top, though the transport has not been told of a
+/// quarter of it.
 const fn near(queued: usize, offered: usize, max: usize) -> bool {
     queued >= max - max / 4 && queued - offered >= max / 4
 }
