@@ -109,6 +109,8 @@ public:
     T &&value() && { return std::move(value()); }
     // The value, or another.
     [[nodiscard]] T value_or(T other) && { return value_ ? *std::move(value_) : std::move(other); }
+    // Neither the value nor whether there is one matters.
+    void ignore() const noexcept {}
     // CHANSON_OK, or why there is none.
     [[nodiscard]] chanson_code code() const noexcept { return why_.code; }
     [[nodiscard]] const refusal &error() const noexcept { return why_; }
@@ -162,7 +164,7 @@ private:
 [[nodiscard]] inline payload binary(const void *data, std::size_t len) noexcept { return chanson_binary(data, len); }
 [[nodiscard]] inline payload binary(std::string_view bytes) noexcept { return binary(bytes.data(), bytes.size()); }
 
-// What a closure may answer with; so may it with a `result<void>` (not done: `fail`) or with nothing (`done`).
+// What a closure may answer with; so may it with a `result<void>` (not done: `fail`), with nothing (`done`), or with an `answer`.
 enum class verdict : std::int32_t {
     done = CHANSON_DONE,
     refuse = CHANSON_REFUSE,
@@ -170,6 +172,18 @@ enum class verdict : std::int32_t {
     unmatched = CHANSON_UNMATCHED,
     fail = CHANSON_FAIL,
     crash = CHANSON_CRASH,
+};
+
+// One of these, for a closure that answers with a verdict here and with a `result<void>` there: let it say that it answers
+// with this, `[](chanson::socket &socket, const chanson::join &) -> chanson::answer { ... }`.
+class answer {
+public:
+    answer(verdict verdict) noexcept : verdict_(verdict) {}
+    answer(const result<void> &done) noexcept : verdict_(done ? verdict::done : verdict::fail) {}
+    operator verdict() const noexcept { return verdict_; }
+
+private:
+    verdict verdict_;
 };
 
 // A header of an HTTP message.
@@ -248,7 +262,8 @@ inline chanson_response response_of(const response &from, const std::vector<chan
 }
 
 inline std::int32_t number(verdict verdict) noexcept { return static_cast<std::int32_t>(verdict); }
-inline std::int32_t number(const result<void> &done) noexcept { return done ? CHANSON_DONE : CHANSON_FAIL; }
+inline std::int32_t number(answer answer) noexcept { return number(static_cast<verdict>(answer)); }
+inline std::int32_t number(const result<void> &done) noexcept { return number(answer(done)); }
 
 // A closure whose answer is a verdict's number, whatever it answers with.
 template <class... Args, class F> std::function<std::int32_t(Args...)> numbered(F closure) {
@@ -636,6 +651,7 @@ struct mount_calls {
 struct hub_calls {
     std::function<std::int32_t(http &)> on_request;
     std::function<std::int32_t(const fault &)> on_fault;
+    std::function<std::int32_t(chanson_level, std::string_view)> on_log;
 };
 
 inline std::int32_t on_connect(chanson_connect *raw, void *user) noexcept {
@@ -699,6 +715,9 @@ inline void on_fault(const chanson_fault *of, void *user) noexcept {
         const fault view{of->conn, detail::view(of->place), detail::view(of->event), detail::view(of->text), of->crashed};
         return static_cast<hub_calls *>(user)->on_fault(view);
     });
+}
+inline void on_log(std::int32_t level, chanson_str text, void *user) noexcept {
+    guarded([&] { return static_cast<hub_calls *>(user)->on_log(static_cast<chanson_level>(level), detail::view(text)); });
 }
 
 } // namespace detail
@@ -774,6 +793,18 @@ public:
             config.rate_disconnects = disconnects;
         });
     }
+    // Messages in a row that may be refused before the connection is closed (1008); 0: any number.
+    mount &max_offences(std::uint16_t count) { return set([&](auto &config) { config.max_offences = count; }); }
+    // Compresses messages for clients that offer it (permessage-deflate); with `takeover` they may refer to earlier ones. How
+    // well (1, fast, to 9, short), and from how many bytes on.
+    mount &deflate(bool takeover = false) {
+        return set([&](auto &config) {
+            config.deflate = true;
+            config.deflate_takeover = takeover;
+        });
+    }
+    mount &deflate_level(std::uint8_t level) { return set([&](auto &config) { config.deflate_level = level; }); }
+    mount &deflate_threshold(std::size_t bytes) { return set([&](auto &config) { config.deflate_threshold = bytes; }); }
     // Decides who may connect: `(connect &)`.
     template <class F> mount &on_connect(F closure) {
         calls_.on_connect = detail::numbered<connect &>(std::move(closure));
@@ -812,9 +843,11 @@ struct config {
     // Bounds; its callbacks are those below.
     chanson_config bounds = chanson_config_default();
     // Answers HTTP requests that no mount takes.
-    std::function<verdict(http &)> on_request;
+    std::function<answer(http &)> on_request;
     // Hears of every handler that failed.
     std::function<void(const fault &)> on_fault;
+    // Hears of what happens, failures too, a line each: the library's log.
+    std::function<void(chanson_level, std::string_view)> on_log;
 
     // Bounds for a server of so many connections.
     [[nodiscard]] static config for_connections(std::size_t connections) {
@@ -833,6 +866,8 @@ public:
         auto calls = std::make_shared<detail::hub_calls>();
         if (config.on_request) calls->on_request = detail::numbered<http &>(config.on_request);
         if (config.on_fault) calls->on_fault = detail::numbered<const fault &>(config.on_fault);
+        if (config.on_log) calls->on_log = detail::numbered<chanson_level, std::string_view>(config.on_log);
+        bounds.on_log = calls->on_log ? &detail::on_log : nullptr;
         bounds.on_request = calls->on_request ? &detail::on_request : nullptr;
         bounds.on_fault = calls->on_fault ? &detail::on_fault : nullptr;
         bounds.user = calls.get();
@@ -1398,13 +1433,18 @@ public:
     // `..._TIMEOUT` or `..._ABORTED`. As the client is destroyed it is called, too, with a `client_ref` that is none.
     template <class F>
     result<std::uint64_t> push(std::uint64_t channel, std::string_view event, payload payload, F on_reply) {
-        auto call = std::make_unique<detail::reply_call>(detail::reply_call{std::move(on_reply), self().calls()});
-        std::uint64_t push = CHANSON_NO_PUSH;
-        const chanson_code code = chanson_client_push(raw(), channel, detail::str(event), payload.raw(),
-                                                      &detail::on_client_reply, call.get(), &push);
-        if (code != CHANSON_OK) return refusal{code, chanson_client_error(raw())};
-        call.release();
-        return push;
+        return asked(std::move(on_reply), [&](auto of, void *user, std::uint64_t *push) {
+            return chanson_client_push(raw(), channel, detail::str(event), payload.raw(), of, user, push);
+        });
+    }
+    // The same, where the answer may take so long.
+    template <class F>
+    result<std::uint64_t> push_within(std::uint64_t channel, std::string_view event, payload payload, milliseconds timeout,
+                                      F on_reply) {
+        return asked(std::move(on_reply), [&](auto of, void *user, std::uint64_t *push) {
+            return chanson_client_push_within(raw(), channel, detail::str(event), payload.raw(), detail::count(timeout), of,
+                                              user, push);
+        });
     }
     // Asks how long the server takes; `CHANSON_CLIENT_PONG` follows.
     result<std::uint64_t> ping() {
@@ -1433,6 +1473,13 @@ public:
     // Whether it has no socket and is opening none.
     [[nodiscard]] bool is_settled() const noexcept { return chanson_client_is_settled(raw()); }
     [[nodiscard]] bool is_joined(std::uint64_t channel) const noexcept { return chanson_client_is_joined(raw(), channel); }
+    // The topic of a channel, lent until the next call on the client.
+    result<std::string_view> topic(std::uint64_t channel) {
+        chanson_str text;
+        const chanson_code code = chanson_client_topic(raw(), channel, &text);
+        if (code != CHANSON_OK) return refusal{code, chanson_client_error(raw())};
+        return detail::view(text);
+    }
     // The channel of a topic; CHANSON_NO_CHANNEL when there is none.
     [[nodiscard]] std::uint64_t channel(std::string_view topic) const noexcept {
         return chanson_client_channel(raw(), detail::str(topic));
@@ -1453,6 +1500,17 @@ protected:
     [[nodiscard]] chanson_client *raw() const noexcept { return self().raw(); }
     result<void> checked(chanson_code code) const {
         return detail::checked(code, code == CHANSON_OK ? "" : chanson_client_error(raw()));
+    }
+
+private:
+    // A push whose one end is told to a closure, which is kept until then.
+    template <class F, class Push> result<std::uint64_t> asked(F on_reply, Push how) {
+        auto call = std::make_unique<detail::reply_call>(detail::reply_call{std::move(on_reply), self().calls()});
+        std::uint64_t push = CHANSON_NO_PUSH;
+        const chanson_code code = how(&detail::on_client_reply, call.get(), &push);
+        if (code != CHANSON_OK) return refusal{code, chanson_client_error(raw())};
+        call.release();
+        return push;
     }
 };
 
@@ -1540,6 +1598,8 @@ public:
         const bool longer = wait > static_cast<std::uint64_t>(most);
         return checked(chanson_client_poll(raw(), longer ? most : static_cast<std::int32_t>(wait)));
     }
+    // One turn, which waits for as long as it takes.
+    result<void> wait() { return checked(chanson_client_poll(raw(), -1)); }
     // In how long the next turn is due at the latest, even if nothing happens.
     [[nodiscard]] std::optional<milliseconds> poll_timeout() {
         std::uint64_t in = 0;

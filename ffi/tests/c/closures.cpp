@@ -110,12 +110,20 @@ void exceptions_end_what_they_were_thrown_in() {
 }
 
 void verdicts_are_what_closures_answer() {
-    chanson::builder builder;
+    std::vector<std::string> log;
+    chanson::config config;
+    config.on_log = [&](chanson_level level, std::string_view text) {
+        if (level == CHANSON_LOG_ERROR) log.emplace_back(text);
+        throw std::runtime_error("nobody is left to hear of this one, either");
+    };
+    config.on_request = [](chanson::http &http) { return http.respond_text(200, "a page"); };
+    chanson::builder builder(config);
     chanson::channel channel("room:*");
-    channel.on_join([](chanson::socket &socket, const chanson::join &join) {
+    channel.on_join([](chanson::socket &socket, const chanson::join &join) -> chanson::answer {
         if (join.topic == "room:full") return socket.refuse("full");
         if (join.topic == "room:odd") return socket.refuse_with(R"({"odd":[1]})");
-        return chanson::verdict::done;
+        if (join.topic == "room:failing") return socket.reply("{no json");
+        return chanson::result<void>();
     });
     channel.on("nothing", [](chanson::socket &, const chanson::event &) {});
     channel.on("badly", [](chanson::socket &socket, const chanson::event &) { return socket.reply("{no json"); });
@@ -139,9 +147,13 @@ void verdicts_are_what_closures_answer() {
         return socket.reply(chanson::binary(std::string_view("\0\1", 2)));
     });
     builder.mount(chanson::mount().idle_timeout(milliseconds(5000)).serve(channel));
+    builder.mount(chanson::mount("/strict").max_offences(2));
     chanson::hub hub = chanson::hub::make(builder).value();
     client ann(hub);
+    CHECK(hub.request(NOW, ann.conn, "GET", "/page").value().status == 200);
     CHECK(ann.open() == CHANSON_OUTPUT_OPEN);
+    CHECK(has(ann.say("room:failing", "phx_join"), R"({"reason":"join crashed"})"));
+    CHECK(log.size() == 1 && has(log[0], R"("phx_join" on "room:failing" failed)"));
     CHECK(has(ann.say("room:full", "phx_join"), R"({"reason":"full"})"));
     CHECK(has(ann.say("room:odd", "phx_join"), R"({"odd":[1]})"));
     CHECK(has(ann.say("room:1", "phx_join"), R"("status":"ok")"));
@@ -156,6 +168,36 @@ void verdicts_are_what_closures_answer() {
     CHECK(hub.poll_timeout() && *hub.poll_timeout() > NOW);
     hub.timeout(NOW + milliseconds(5001)).value();
     CHECK(has(ann.heard(), "close 1001"));
+
+    client bob(hub);
+    CHECK(bob.open("/strict/websocket?vsn=2.0.0") == CHANSON_OUTPUT_OPEN);
+    CHECK(has(bob.say("nowhere", "phx_join"), "unmatched topic"));
+    CHECK(has(bob.say("nowhere", "phx_join"), "close 1008"));
+    // None has it, and that does not matter.
+    hub.disconnect("nobody").ignore();
+}
+
+// Built with compression or without.
+void messages_are_compressed_where_that_is_asked_for() {
+    chanson::builder builder;
+    builder.mount(chanson::mount().deflate().deflate_level(9).deflate_threshold(1).serve(chanson::channel("room:*")));
+    auto made = chanson::endpoint::make(builder);
+    if (!made) {
+        CHECK(made.code() == CHANSON_ERR_NOT_ALLOWED);
+        return;
+    }
+    chanson::endpoint endpoint = *std::move(made);
+    chanson::session session = endpoint.connect(NOW).value();
+    std::string handshake = HANDSHAKE;
+    handshake.insert(handshake.size() - 2, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    session.bytes(NOW, handshake).value();
+    CHECK(has(std::string(session.pending()), "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover"));
+    chanson::builder takeover;
+    takeover.mount(chanson::mount().deflate(true));
+    chanson::endpoint another = chanson::endpoint::make(takeover).value();
+    session = another.connect(NOW).value();
+    session.bytes(NOW, handshake).value();
+    CHECK(has(std::string(session.pending()), "Sec-WebSocket-Extensions: permessage-deflate\r\n"));
 }
 
 void what_is_captured_lives_as_long_as_it_may_be_called() {
@@ -303,6 +345,15 @@ void clients_join_and_push() {
         }
         CHECK(joined == 1 && captured.use_count() == 2 && client.fd() >= 0 && client.poll_timeout());
         CHECK(client.thrown() && !client.thrown());
+        CHECK(client.topic(channel).value() == "room:1");
+        bool timed_out = false;
+        // A push of a channel that is not joined runs out of time.
+        const auto other = client.join("nobody serves this").value();
+        client.push_within(other, "echo", {}, milliseconds(10), [&](chanson::client_ref &, const chanson::client_event &end) {
+            timed_out = end.kind() == CHANSON_CLIENT_TIMEOUT;
+        }).value();
+        while (!timed_out) client.wait().value();
+        client.leave(other).value();
         client.ping().value();
         client.push(channel, "echo", {}, [&, captured](chanson::client_ref &none, const chanson::client_event &event) {
             CHECK(!none && event.kind() == CHANSON_CLIENT_ABORTED);
@@ -338,6 +389,7 @@ void acceptors_say_what_is_wrong() {
 int main() {
     exceptions_end_what_they_were_thrown_in();
     verdicts_are_what_closures_answer();
+    messages_are_compressed_where_that_is_asked_for();
     what_is_captured_lives_as_long_as_it_may_be_called();
     what_is_refused_says_why();
     sessions_take_and_give_bytes();
