@@ -51,7 +51,8 @@ impl<S> Channel<S> {
     }
 
     /// Decides on a join; without this handler every join is ok with `{}`. What the handler sends goes out after the
-    /// join's reply, in the order in which it was said; if the join is refused, not at all.
+    /// join's reply, in the order in which it was said; if the join is refused, not at all. What is wrong at the server and no
+    /// business of the client's is [`Refuse::failed`].
     #[must_use]
     pub fn join<F>(mut self, handler: F) -> Self
     where
@@ -246,7 +247,15 @@ impl Reply {
 /// assert_eq!(Refuse::reason("room is full").response().as_str(), r#"{"reason":"room is full"}"#);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refuse(PayloadBuf);
+pub struct Refuse(Why);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Why {
+    /// The client is told this.
+    Answer(PayloadBuf),
+    /// The handler failed.
+    Failed(Failure),
+}
 
 impl Refuse {
     /// With `{"reason": …}`.
@@ -254,19 +263,49 @@ impl Refuse {
         let mut text = br#"{"reason":"#.to_vec();
         json::escape_into(&mut text, reason);
         text.push(b'}');
-        Self(PayloadBuf::trusted(String::from_utf8(text).expect("JSON is written as UTF-8")))
+        Self(Why::Answer(PayloadBuf::trusted(String::from_utf8(text).expect("JSON is written as UTF-8"))))
     }
 
     /// With a value of your own; `null` when it cannot be written as JSON.
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Self {
-        Self(PayloadBuf::from_serialize(value).unwrap_or(PayloadBuf::NULL))
+        Self(Why::Answer(PayloadBuf::from_serialize(value).unwrap_or(PayloadBuf::NULL)))
+    }
+
+    /// The server is at fault and not the client: the handler counts as failed, as one for events does that returns an error.
+    /// `Builder::on_fault` and the log hear of `error`; the client does not, but is answered `{"reason":"join crashed"}`, or 500
+    /// where it wanted to connect. Given as the answer to an event that was deferred, it ends the join (`phx_error`).
+    ///
+    /// ```
+    /// use chanson_core::{Channel, Refuse, Reply};
+    ///
+    /// let room: Channel<()> = Channel::new("room:*").join(|_, join| {
+    ///     let text = std::fs::read_to_string("rooms.json").map_err(Refuse::failed)?;
+    ///     if text.contains(join.topic) { Ok(Reply::empty()) } else { Err(Refuse::reason("no such room")) }
+    /// });
+    /// ```
+    pub fn failed(error: impl fmt::Display) -> Self {
+        Self(Why::Failed(Failure::new(error)))
     }
 
     /// What the client is told.
     pub fn response(&self) -> Json<'_> {
-        self.0.as_payload().json().unwrap_or(Json::NULL)
+        match &self.0 {
+            Why::Answer(payload) => payload.as_payload().json().unwrap_or(Json::NULL),
+            Why::Failed(_) => JOIN_CRASHED,
+        }
+    }
+
+    /// What the handler failed with, if it did.
+    pub(crate) const fn failure(&self) -> Option<&Failure> {
+        match &self.0 {
+            Why::Answer(_) => None,
+            Why::Failed(failure) => Some(failure),
+        }
     }
 }
+
+/// The answer to a join whose handler failed.
+pub(crate) const JOIN_CRASHED: Json<'static> = Json::trusted(r#"{"reason":"join crashed"}"#);
 
 impl Default for Refuse {
     /// `{"reason":"join rejected"}`.
@@ -299,13 +338,19 @@ impl Outcome for () {
 
 impl<E: fmt::Display> Outcome for Result<(), E> {
     fn into_result(self) -> Result<(), Failure> {
-        self.map_err(|error| Failure(error.to_string().into()))
+        self.map_err(Failure::new)
     }
 }
 
 /// What a handler failed with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure(pub(crate) Box<str>);
+
+impl Failure {
+    pub(crate) fn new(error: impl fmt::Display) -> Self {
+        Self(error.to_string().into())
+    }
+}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -193,7 +193,7 @@ pub(crate) fn connect(
             v if v == CHANSON_DONE as i32 => Ok(()),
             v if v == CHANSON_LATER as i32 && said.deferred => Ok(()),
             v if v == CHANSON_REFUSE as i32 => Err(said.refusal.unwrap_or_default()),
-            v => unwind(v),
+            v => Err(Refuse::failed(failure(v))),
         }
     }
 }
@@ -215,7 +215,7 @@ pub(crate) fn join(
             v if v == CHANSON_DONE as i32 => Ok(reply(said.reply)),
             v if v == CHANSON_LATER as i32 && said.deferred => Ok(Reply::Later),
             v if v == CHANSON_REFUSE as i32 => Err(said.refusal.unwrap_or_default()),
-            v => unwind(v),
+            v => Err(Refuse::failed(failure(v))),
         }
     }
 }
@@ -325,7 +325,7 @@ pub(crate) fn close(
 pub(crate) fn request(
     callback: Given<chanson_on_request>,
     user: User,
-) -> impl Fn(&mut HttpRequest<'_, App>, &Request<'_>) -> Option<Response> + Send + Sync + 'static {
+) -> impl Fn(&mut HttpRequest<'_, App>, &Request<'_>) -> Result<Option<Response>, Failed> + Send + Sync + 'static {
     move |http, request| {
         let slot = http.app().http.get();
         let (verdict, said) = with_request(request, |view| {
@@ -333,11 +333,11 @@ pub(crate) fn request(
             unsafe { slot.as_ref().lend(http, None, Said::default(), |http| callback(http, view, user.get())) }
         });
         match verdict {
-            v if v == CHANSON_DONE as i32 => said.response,
-            v if v == CHANSON_LATER as i32 && said.deferred => None,
-            v if v == CHANSON_REFUSE as i32 => Some(Response::text(403, "forbidden")),
-            v if v == CHANSON_UNMATCHED as i32 => Some(Response::text(404, "not found")),
-            v => unwind(v),
+            v if v == CHANSON_DONE as i32 => Ok(said.response),
+            v if v == CHANSON_LATER as i32 && said.deferred => Ok(None),
+            v if v == CHANSON_REFUSE as i32 => Ok(Some(Response::text(403, "forbidden"))),
+            v if v == CHANSON_UNMATCHED as i32 => Ok(Some(Response::text(404, "not found"))),
+            v => Err(failure(v)),
         }
     }
 }
@@ -349,7 +349,7 @@ pub(crate) fn fault(callback: Given<chanson_on_fault>, user: User) -> impl Fn(&F
             place: chanson_str::new(fault.place),
             event: chanson_str::new(fault.event),
             text: chanson_str::new(fault.text),
-            crashed: fault.panicked && !FAILURES.contains(&fault.text),
+            crashed: fault.panicked,
         };
         // SAFETY: the host's callback takes these arguments.
         unsafe { callback(&view, user.get()) }
@@ -364,12 +364,7 @@ pub(crate) fn log(callback: Given<chanson_on_log>, user: User) -> impl Fn(&Recor
             Level::Info => chanson_level::CHANSON_LOG_INFO,
             Level::Debug => chanson_level::CHANSON_LOG_DEBUG,
         };
-        let mut text = record.to_string();
-        if record.level == Level::Error {
-            for failure in FAILURES {
-                text = text.replace(&format!(" panicked: {failure}"), &format!(" failed: {failure}"));
-            }
-        }
+        let text = record.to_string();
         // SAFETY: the host's callback takes these arguments.
         unsafe { callback(level as i32, chanson_str::new(&text), user.get()) }
     }
@@ -401,15 +396,10 @@ fn plain(verdict: i32) -> Result<(), Failed> {
 /// What a handler failed with, unless it crashed.
 fn failure(verdict: i32) -> Failed {
     match verdict {
-        v if v == CHANSON_FAIL as i32 => FAILED,
-        v if v == CHANSON_LATER as i32 => NO_TICKET,
+        v if v == CHANSON_FAIL as i32 => "the handler gave the failure code",
+        v if v == CHANSON_LATER as i32 => "later, but no ticket was taken",
         v => crash(v),
     }
-}
-
-/// Ends a handler that decides and so has no error to give. [`fault`] and [`log`] know such a failure from a crash by its text.
-fn unwind(verdict: i32) -> ! {
-    resume_unwind(Box::new(failure(verdict)))
 }
 
 /// Ends the handler as a panic does, without running the program's panic hook: it is no panic of this program's Rust.
@@ -419,11 +409,6 @@ fn crash(verdict: i32) -> ! {
         v => format!("the handler gave {v}, which is nothing that it may say"),
     }))
 }
-
-const FAILED: Failed = "the handler gave the failure code";
-const NO_TICKET: Failed = "later, but no ticket was taken";
-/// What handlers fail with that have not crashed.
-const FAILURES: [Failed; 2] = [FAILED, NO_TICKET];
 
 /// A string as JSON.
 pub(crate) fn quote(text: &str) -> String {

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::mount::{Mount, Protocol};
-use super::{Failed, Hub, PubSub, guard, guard_outcome};
-use crate::channel::{Leave, Refuse};
+use super::{Failed, Hub, PubSub, guard_decision, guard_outcome};
+use crate::channel::{Failure, Leave, Refuse};
 use crate::connect::{Accept, Connect, PROTOCOL};
 use crate::error::{CloseReason, CommandError, PeerError};
 use crate::http::{Request, Response, UpgradeError, extensions};
@@ -150,7 +150,7 @@ impl<S> Hub<S> {
             return Some(Response::text(503, "not available"));
         }
         let mut http = HttpRequest { state: &mut self.state, app, conn, ticket: None };
-        let answer = guard(|| handler(&mut http, request));
+        let answer = guard_outcome(|| handler(&mut http, request));
         let ticket = http.ticket;
         let answer = match answer {
             Ok(None) if ticket.is_some() => {
@@ -167,7 +167,7 @@ impl<S> Hub<S> {
             Err(failed) => {
                 self.revoke(ticket);
                 self.report(conn, request.path(), "request", &failed);
-                Some(Response::text(500, "handler failed"))
+                Some(handler_failed())
             }
         };
         self.settle(app);
@@ -255,7 +255,7 @@ impl<S> Hub<S> {
         let Some(handler) = &mount.on_connect else { return self.admit_now(conn) };
 
         let mut connect = Connect::new(&mut self.state, app, conn, request, mount.ticket_limit);
-        let decision = guard(|| handler(&mut connect));
+        let decision = guard_decision(|| handler(&mut connect));
         let ticket = connect.ticket();
         match (decision, ticket) {
             (Ok(Ok(())), None) => self.admit_now(conn),
@@ -274,7 +274,7 @@ impl<S> Hub<S> {
                 self.revoke(ticket);
                 self.reset(conn);
                 self.report(conn, request.path(), "connect", &failed);
-                Admission::Refused(Response::text(500, "handler failed"))
+                Admission::Refused(handler_failed())
             }
         }
     }
@@ -414,6 +414,38 @@ fn forbidden(offers_token: bool) -> Response {
     match offers_token {
         true => response.header("Sec-WebSocket-Protocol", PROTOCOL).expect("a fixed header is a valid one"),
         false => response,
+    }
+}
+
+pub(super) fn handler_failed() -> Response {
+    Response::text(500, "handler failed")
+}
+
+/// What a handler of plain HTTP requests may return: a response, `None` for later, or a `Result` of these whose error can be
+/// shown.
+pub trait Answer {
+    /// The response; `None`: later.
+    ///
+    /// # Errors
+    /// When the handler failed.
+    fn into_answer(self) -> Result<Option<Response>, Failure>;
+}
+
+impl Answer for Response {
+    fn into_answer(self) -> Result<Option<Response>, Failure> {
+        Ok(Some(self))
+    }
+}
+
+impl Answer for Option<Response> {
+    fn into_answer(self) -> Result<Option<Response>, Failure> {
+        Ok(self)
+    }
+}
+
+impl<A: Answer, E: fmt::Display> Answer for Result<A, E> {
+    fn into_answer(self) -> Result<Option<Response>, Failure> {
+        self.map_err(Failure::new)?.into_answer()
     }
 }
 

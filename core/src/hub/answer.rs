@@ -1,7 +1,8 @@
 //! Answers that come later.
 
-use super::Hub;
-use crate::channel::{Refuse, Reply};
+use super::admit::handler_failed;
+use super::{Failed, Hub};
+use crate::channel::{Leave, Refuse, Reply};
 use crate::connect::Accept;
 use crate::error::{AnswerError, CommandError};
 use crate::http::Response;
@@ -13,7 +14,7 @@ use crate::time::Instant;
 
 impl<S> Hub<S> {
     /// Answers a join or an event that was deferred. Effects of a join handler and events that waited for the join
-    /// follow.
+    /// follow. [`Refuse::failed`] is a failure as if the handler had failed.
     ///
     /// # Errors
     /// `Expired` when the ticket is dead, `WrongKind` when it is for a connect or an HTTP request, `Refused` when the
@@ -54,7 +55,15 @@ impl<S> Hub<S> {
             return Err(AnswerError::Refused(CommandError::Full));
         }
         self.revoke(Some(ticket));
-        self.decide(app, conn, decision.map_err(|_| Response::new(403)));
+        let decision = decision.map_err(|refuse| match refuse.failure() {
+            Some(failure) => {
+                let path = self.mount_of(conn).map_or_else(Default::default, |served| served.mount.path.clone());
+                self.report(conn, &path, "connect", &Failed::Error(failure.clone()));
+                handler_failed()
+            }
+            None => Response::new(403),
+        });
+        self.decide(app, conn, decision);
         self.settle(app);
         Ok(())
     }
@@ -94,6 +103,13 @@ impl<S> Hub<S> {
             }
             Promise::Event { member, ref_ } => {
                 let (member, ref_) = (*member, ref_.clone());
+                if let Some(failure) = answer.as_ref().err().and_then(Refuse::failure) {
+                    let (conn, topic) = (self.state.pubsub.member(member).conn, self.state.pubsub.member(member).topic);
+                    let topic = self.state.pubsub.name(topic).clone();
+                    self.report(conn, &topic, "answer", &Failed::Error(failure.clone()));
+                    drop(self.end_join(app, member, Leave::Crashed));
+                    return Ok(());
+                }
                 let (status, payload) = match answer {
                     Ok(Reply::Now(reply)) => ("ok", reply.as_payload()),
                     Ok(Reply::Later | Reply::Invalid) => {

@@ -5,8 +5,8 @@ use std::fmt;
 use super::metrics::Metrics;
 use super::mount::{Mount, Protocol};
 use super::{Fault, FaultHandler, Hub, RequestHandler, Served};
-use crate::http::{Request, Response, Route, RouteError};
-use crate::hub::HttpRequest;
+use crate::http::{Request, Route, RouteError};
+use crate::hub::{Answer, HttpRequest};
 use crate::limits::Capacity;
 use crate::log::{Listener, Record};
 use crate::state::State;
@@ -61,15 +61,26 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Answers HTTP requests that no mount takes: a page, `/health`. `None` after `HttpRequest::defer` means later.
-    /// Without this handler they are answered 404.
+    /// Answers HTTP requests that no mount takes: a page, `/health`. `None` after `HttpRequest::defer` means later; an error
+    /// is a failure of the handler, told to [`on_fault`](Self::on_fault) and answered 500. Without this handler they are
+    /// answered 404.
+    ///
+    /// ```
+    /// use chanson_core::Hub;
+    /// use chanson_core::http::Response;
+    ///
+    /// let builder = Hub::<()>::builder().on_request(|_, request| match request.path() {
+    ///     "/health" => Response::text(200, "ok"),
+    ///     _ => Response::text(404, "not found"),
+    /// });
+    /// ```
     #[must_use]
-    pub fn on_request<F, R>(mut self, handler: F) -> Self
+    pub fn on_request<F, A>(mut self, handler: F) -> Self
     where
-        F: Fn(&mut HttpRequest<'_, S>, &Request<'_>) -> R + Send + Sync + 'static,
-        R: Into<Option<Response>>,
+        F: Fn(&mut HttpRequest<'_, S>, &Request<'_>) -> A + Send + Sync + 'static,
+        A: Answer,
     {
-        self.on_request = Some(Box::new(move |http, request| handler(http, request).into()));
+        self.on_request = Some(Box::new(move |http, request| handler(http, request).into_answer()));
         self
     }
 

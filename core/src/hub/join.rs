@@ -13,8 +13,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Failed, Hub, guard, guard_outcome, quietly};
-use crate::channel::{Failure, Join as JoinRequest, Leave, Refuse, Reply};
+use super::{Failed, Hub, guard_decision, guard_outcome, quietly};
+use crate::channel::{Failure, JOIN_CRASHED, Join as JoinRequest, Leave, Refuse, Reply};
 use crate::error::CommandError;
 use crate::id::ConnId;
 use crate::payload::{Json, Payload, PayloadBuf};
@@ -72,7 +72,7 @@ impl<S> Hub<S> {
         let (at, stage) = (At { conn, member }, Stage::Join { ticket: None, tracked: Vec::new() });
         let mut socket = Socket::new(&mut self.state, app, at, stage, served.mount.ticket_limit);
         let request = JoinRequest::new(message.payload, &message.topic);
-        let decision = guard(|| handler(&mut socket, request));
+        let decision = guard_decision(|| handler(&mut socket, request));
         let said = socket.into_said();
         match (decision, said.ticket) {
             (Ok(Ok(Reply::Now(reply))), ticket) => {
@@ -137,6 +137,10 @@ impl<S> Hub<S> {
                 return Err(CommandError::NotAllowed);
             }
             Err(refuse) => {
+                if let Some(failure) = refuse.failure() {
+                    let topic = self.state.pubsub.name(self.state.pubsub.member(member).topic).clone();
+                    self.report(conn, &topic, "phx_join", &Failed::Error(failure.clone()));
+                }
                 self.state.stats.refused_joins += 1;
                 let response = Payload::Json(refuse.response());
                 let told = self.state.reply(member, pending.ref_.as_ref(), "error", response);
@@ -272,4 +276,3 @@ fn run_effects(
 
 /// Source: phoenix lib/phoenix/socket.ex `encode_on_exit` (since 1.8.10).
 const CRASHED: Json<'static> = Json::trusted(r#"{"reason":"channel_crash"}"#);
-const JOIN_CRASHED: Json<'static> = Json::trusted(r#"{"reason":"join crashed"}"#);

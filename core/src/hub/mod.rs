@@ -47,14 +47,14 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use self::admit::{Admission, HttpRequest};
+pub use self::admit::{Admission, Answer, HttpRequest};
 pub use self::builder::{BuildError, Builder};
 use self::metrics::Metrics;
 pub use self::mount::Mount;
 use self::mount::Protocol;
 pub use self::origin::Origin;
 pub use self::pubsub::PubSub;
-use crate::channel::{Channel, Failure};
+use crate::channel::{Channel, Failure, Refuse};
 use crate::error::{CloseReason, CommandError};
 use crate::http::{Request, Response, Route};
 use crate::id::ConnId;
@@ -98,7 +98,8 @@ impl<S> Served<S> {
     }
 }
 
-type RequestHandler<S> = dyn Fn(&mut HttpRequest<'_, S>, &Request<'_>) -> Option<Response> + Send + Sync;
+type RequestHandler<S> =
+    dyn Fn(&mut HttpRequest<'_, S>, &Request<'_>) -> Result<Option<Response>, Failure> + Send + Sync;
 type FaultHandler = dyn Fn(&Fault<'_>) + Send + Sync;
 
 /// A handler that failed.
@@ -109,7 +110,8 @@ pub struct Fault<'a> {
     pub conn: ConnId,
     /// The topic, or the path of a mount or of a request.
     pub place: &'a str,
-    /// The event, or `phx_join`, `phx_leave`, `connect`, `open`, `message`, `close`, `request`.
+    /// The event, or `phx_join`, `phx_leave`, `connect`, `open`, `message`, `close`, `request`; `answer` where the answer to an
+    /// event that was deferred is that it failed.
     pub event: &'a str,
     /// The error's or the panic's text.
     pub text: &'a str,
@@ -373,7 +375,16 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     }
 }
 
-/// The same for a handler that has nothing to say but whether it failed.
-fn guard_outcome(handler: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failed> {
+/// The same for a handler that may say that it failed.
+fn guard_outcome<T>(handler: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failed> {
     guard(handler)?.map_err(Failed::Error)
+}
+
+/// The same for one that decides.
+fn guard_decision<T>(handler: impl FnOnce() -> Result<T, Refuse>) -> Result<Result<T, Refuse>, Failed> {
+    let decision = guard(handler)?;
+    match decision.as_ref().err().and_then(Refuse::failure) {
+        Some(failure) => Err(Failed::Error(failure.clone())),
+        None => Ok(decision),
+    }
 }

@@ -115,7 +115,7 @@ impl<S> Mount<S> {
         self
     }
 
-    /// Decides who may connect, before the upgrade; a refusal is answered with HTTP 403.
+    /// Decides who may connect, before the upgrade; a refusal is answered with HTTP 403, [`Refuse::failed`] with 500.
     #[must_use]
     pub fn on_connect<F>(mut self, handler: F) -> Self
     where

@@ -1,7 +1,9 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use chanson_core::{Binary, Capacity, Reply};
+use chanson_core::error::AnswerError;
+use chanson_core::http::Response;
+use chanson_core::{Accept, Binary, Capacity, Refuse, Reply};
 use serde_json::json;
 
 /// A room that fails when it is told to, and what `on_fault` heard.
@@ -228,4 +230,117 @@ fn a_serialization_that_panics_harms_nothing() {
     assert_eq!(say(&mut world, a, "bad", "{}"), [crashed("1")]);
     join(&mut world, a, "room:a");
     assert_eq!(say(&mut world, a, "ping", "[1]"), [replied("ok", "[1]")]);
+}
+
+/// A failure that is not the client's doing, in each handler that decides, at once or later; and what `on_fault` heard.
+fn failing() -> (World<App>, Arc<Mutex<Vec<String>>>) {
+    let faults = Arc::new(Mutex::new(Vec::new()));
+    let heard = faults.clone();
+    let channel = room()
+        .join(|socket, join| match join.payload.parse::<&str>() {
+            Ok("fail") => Err(Refuse::failed("no database")),
+            Ok("later") => {
+                let ticket = socket.defer()?;
+                socket.app().tickets.push(ticket);
+                Ok(Reply::Later)
+            }
+            _ => Ok(Reply::empty()),
+        })
+        .on("later", |socket, _| {
+            let ticket = socket.defer().expect("there is room");
+            socket.app().tickets.push(ticket);
+        });
+    let hub = builder()
+        .mount(Mount::channels("/socket").channel(channel).on_connect(|connect| match connect.param("say") {
+            Some("fail") => {
+                connect.set_id("ann");
+                Err(Refuse::failed("no database"))
+            }
+            Some("later") => {
+                let ticket = connect.defer()?;
+                connect.app().tickets.push(ticket);
+                Ok(())
+            }
+            _ => Ok(()),
+        }))
+        .on_request(|http, request| match request.path() {
+            "/deferred" => {
+                let ticket = http.defer().map_err(|error| error.to_string())?;
+                http.app().tickets.push(ticket);
+                Err("no database".to_owned())
+            }
+            "/fine" => Ok(Response::text(200, "fine")),
+            path => Err(format!("nothing at {path}")),
+        })
+        .on_fault(move |fault| {
+            let line = format!("{} {} {} {}", fault.place, fault.event, fault.text, fault.panicked);
+            heard.lock().expect("nobody panics while holding it").push(line);
+        });
+    (build(hub), faults)
+}
+
+/// What is to be answered by the last ticket: that it failed.
+fn fail_later(world: &mut World<App>) {
+    let (now, ticket) = (world.now(), *world.app().tickets.last().unwrap());
+    let failed = || Err(Refuse::failed("no database"));
+    world
+        .act(|hub, app| match hub.answer(now, app, ticket, failed()) {
+            Err(AnswerError::WrongKind) => hub.answer_connect(now, app, ticket, failed().map(|_| Accept::new())),
+            answered => answered,
+        })
+        .unwrap();
+    let again = world.act(|hub, app| hub.answer(now, app, ticket, Ok(Reply::empty())));
+    assert_eq!(again, Err(AnswerError::Expired));
+}
+
+#[test]
+fn a_handler_that_decides_may_fail_without_a_panic() {
+    let (mut world, faults) = failing();
+    let a = world.connect(V2);
+    world.send(a, r#"["1","1","room:a","phx_join","fail"]"#);
+    assert_eq!(world.recv(a), [refused("room:a", "join crashed")]);
+    assert_eq!(world.try_connect("/socket?say=fail", &[]).unwrap_err().status, 500);
+    let now = world.now();
+    assert_eq!(world.act(|hub, app| hub.disconnect(now, app, "ann")), 0);
+    let expected = ["room:a phx_join no database false", "/socket connect no database false"];
+    assert_eq!(*faults.lock().unwrap(), expected);
+    let stats = world.stats().hub;
+    assert_eq!((stats.joins, stats.crashes, stats.refused_joins, stats.refused), (0, 2, 1, 1));
+}
+
+#[test]
+fn what_was_put_off_may_fail_too() {
+    let (mut world, faults) = failing();
+    let a = world.connect(V2);
+    world.send(a, r#"["1","1","room:a","phx_join","later"]"#);
+    world.send(a, r#"["1","2","room:a","ping",1]"#);
+    fail_later(&mut world);
+    assert_eq!(world.recv(a)[0], refused("room:a", "join crashed"));
+    assert!(world.app().log.is_empty(), "it had not joined, so it does not leave");
+
+    join(&mut world, a, "room:a");
+    assert!(say(&mut world, a, "later", "{}").is_empty());
+    fail_later(&mut world);
+    assert_eq!(world.recv(a), [crashed("1")]);
+    assert_eq!(world.app().log, ["room:a Crashed"]);
+
+    let b = world.dial("/socket?say=later", &[]);
+    fail_later(&mut world);
+    assert_eq!(world.refusal(b).unwrap().status, 500);
+    let expected =
+        ["room:a phx_join no database false", "room:a answer no database false", "/socket connect no database false"];
+    assert_eq!(*faults.lock().unwrap(), expected);
+    let stats = world.stats().hub;
+    assert_eq!((stats.joins, stats.tickets, stats.crashes), (0, 0, 3));
+}
+
+#[test]
+fn a_request_handler_that_fails_is_500() {
+    let (mut world, faults) = failing();
+    for (path, status) in [("/deferred", 500), ("/fine", 200), ("/none", 500)] {
+        assert_eq!(world.request("GET", path, &[], b"").unwrap().status, status, "{path}");
+    }
+    let expected = ["/deferred request no database false", "/none request nothing at /none false"];
+    assert_eq!(*faults.lock().unwrap(), expected);
+    assert_eq!((world.stats().hub.tickets, world.stats().hub.crashes), (0, 2));
 }
