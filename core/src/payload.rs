@@ -136,8 +136,11 @@ impl<'a> Payload<'a> {
 /// ```
 /// use chanson_core::{PayloadBuf, ToPayload};
 ///
-/// let payload = PayloadBuf::from_serialize(&["a", "b"]).unwrap();
-/// assert_eq!(payload.as_payload().json().unwrap().as_str(), r#"["a","b"]"#);
+/// let payload = PayloadBuf::from_serialize(&["a", "b"])?;
+/// assert_eq!(payload.json().unwrap().as_str(), r#"["a","b"]"#);
+/// assert_eq!(payload.parse::<(&str, &str)>()?, ("a", "b"));
+/// assert_eq!(PayloadBuf::from_binary(*b"\x01\x02").binary(), Some(&[1, 2][..]));
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayloadBuf(Owned);
@@ -183,6 +186,24 @@ impl PayloadBuf {
             Owned::Empty => Payload::Json(Json::EMPTY),
             Owned::Null => Payload::Json(Json::NULL),
         }
+    }
+
+    /// As [`Payload::json`].
+    pub fn json(&self) -> Option<Json<'_>> {
+        self.as_payload().json()
+    }
+
+    /// As [`Payload::binary`].
+    pub fn binary(&self) -> Option<&[u8]> {
+        self.as_payload().binary()
+    }
+
+    /// Reads JSON into a type; borrows from the text where the type does.
+    ///
+    /// # Errors
+    /// As [`Payload::parse`].
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        self.as_payload().parse()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Time as an argument: a monotonic count of nanoseconds from an origin that the host picks.
 
+use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
@@ -16,8 +17,15 @@ use std::time::Duration;
 /// let later = start + Duration::from_millis(20);
 /// assert_eq!(later - start, Duration::from_millis(20));
 /// assert_eq!(start - later, Duration::ZERO);
+///
+/// // What a host with the system's clock says, and how long it is to wait until a moment that `poll_timeout` names.
+/// let clock = std::time::Instant::now();
+/// let now = Instant::ORIGIN + clock.elapsed();
+/// let wait = later - now;
+/// # assert!(wait <= Duration::from_millis(20));
+/// assert_eq!(format!("{later:?}"), "Instant(20ms)");
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
 impl Instant {
@@ -42,6 +50,13 @@ impl Instant {
     /// Milliseconds since the origin, rounded down.
     pub const fn as_millis(self) -> u64 {
         self.0 / 1_000_000
+    }
+}
+
+impl fmt::Debug for Instant {
+    /// As the time since the origin, which can be read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Instant").field(&Duration::from_nanos(self.0)).finish()
     }
 }
 

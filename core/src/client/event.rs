@@ -174,7 +174,9 @@ pub enum Event {
         /// How long that took.
         round_trip: Duration,
     },
-    /// Someone came, or came once more. (Only with [`track_presence`](super::Client::track_presence), as those below.)
+    /// Someone came, or came once more: `current` is `None` for one who was not there. (Only with
+    /// [`track_presence`](super::Client::track_presence), as those below.) Who is tracked by the join itself comes with the state
+    /// and once more with the diff, as in phoenix.js, if the server sends both.
     PresenceJoin {
         /// Where.
         channel: ChannelId,
@@ -264,6 +266,17 @@ pub enum JoinError {
     Timeout,
 }
 
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(answer) => said(f, "the server refused the join", answer),
+            Self::Timeout => f.write_str("the join was not answered in time"),
+        }
+    }
+}
+
+impl std::error::Error for JoinError {}
+
 /// Why a channel is joined no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -272,6 +285,15 @@ pub enum Cause {
     Connection,
     /// It crashed on the server, which said this.
     Server(PayloadBuf),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection => f.write_str("the connection is lost"),
+            Self::Server(what) => said(f, "the channel crashed on the server", what),
+        }
+    }
 }
 
 /// Why a channel has closed.
@@ -284,6 +306,24 @@ pub enum Closing {
     Replaced,
     /// The server closed it, and said this.
     Server(PayloadBuf),
+}
+
+impl fmt::Display for Closing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Left => f.write_str("the channel was left"),
+            Self::Replaced => f.write_str("another join took the channel's topic"),
+            Self::Server(what) => said(f, "the server closed the channel", what),
+        }
+    }
+}
+
+/// What happened, and what the server said of it.
+fn said(f: &mut fmt::Formatter<'_>, what: &str, payload: &PayloadBuf) -> fmt::Result {
+    match payload.json() {
+        Some(json) => write!(f, "{what}: {json}"),
+        None => f.write_str(what),
+    }
 }
 
 /// The status of a reply.
@@ -319,5 +359,19 @@ impl Status {
             Self::Error => "error",
             Self::Other(text) => text,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ended_says_why() {
+        let what = || PayloadBuf::from_serialize(&["full"]).expect("a list is JSON");
+        assert_eq!(JoinError::Refused(what()).to_string(), r#"the server refused the join: ["full"]"#);
+        assert_eq!(JoinError::Refused(PayloadBuf::from_binary([1])).to_string(), "the server refused the join");
+        assert_eq!(Cause::Server(what()).to_string(), r#"the channel crashed on the server: ["full"]"#);
+        assert_eq!(Closing::Server(what()).to_string(), r#"the server closed the channel: ["full"]"#);
     }
 }

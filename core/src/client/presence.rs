@@ -4,6 +4,7 @@
 //! came (JavaScript puts those that are numbers first), and that what waits for a state does not outlive its join.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use super::object::{elements, member, members};
@@ -25,7 +26,7 @@ pub struct Presence {
     object: Option<Arc<str>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Meta {
     text: Arc<str>,
     /// Where the text of the `phx_ref` is.
@@ -87,6 +88,12 @@ impl Meta {
     fn phx_ref(&self) -> Option<&str> {
         let (start, len) = self.phx_ref?;
         self.text.get(start as usize..)?.get(..len as usize)
+    }
+}
+
+impl fmt::Debug for Meta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// Bounds of a session. Sessions share one: `Arc<Config>`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// How long a request may take to come, from the opening of the connection or, for a later one, from its first
     /// byte. In all, however steadily it drips. 5 s.
@@ -36,36 +37,42 @@ impl Default for Config {
 
 impl Config {
     /// Sets [`handshake_timeout`](Self::handshake_timeout).
+    #[must_use]
     pub const fn with_handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
         self
     }
 
     /// Sets [`max_head`](Self::max_head).
+    #[must_use]
     pub const fn with_max_head(mut self, bytes: usize) -> Self {
         self.max_head = bytes;
         self
     }
 
     /// Sets [`max_headers`](Self::max_headers).
+    #[must_use]
     pub const fn with_max_headers(mut self, count: usize) -> Self {
         self.max_headers = count;
         self
     }
 
     /// Sets [`max_body`](Self::max_body).
+    #[must_use]
     pub const fn with_max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self
     }
 
     /// Sets [`keep_alive_timeout`](Self::keep_alive_timeout).
+    #[must_use]
     pub const fn with_keep_alive_timeout(mut self, timeout: Duration) -> Self {
         self.keep_alive_timeout = timeout;
         self
     }
 
     /// Sets [`close_timeout`](Self::close_timeout).
+    #[must_use]
     pub const fn with_close_timeout(mut self, timeout: Duration) -> Self {
         self.close_timeout = timeout;
         self

@@ -87,7 +87,7 @@ fn raw_handlers_hear_of_all_that_happens() {
     let a = subscribed(&mut world, "a");
     world.send_binary(a, &[1, 2]);
     assert_eq!(world.next(a), Some(Incoming::Binary(vec![1, 2])));
-    assert_eq!(tell(&mut world, a, "who"), [r#"Some("ann") Some(192.0.2.1) Instant(0)"#]);
+    assert_eq!(tell(&mut world, a, "who"), [r#"Some("ann") Some(192.0.2.1) Instant(0ns)"#]);
     let conn = world.conn(a).unwrap().to_bits().to_string();
     world.close(a, 1000);
     assert_eq!(world.app().log, ["a opened", &*conn, "a ByPeer(1000) 0"]);

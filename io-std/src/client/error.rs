@@ -90,13 +90,13 @@ pub enum JoinError {
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(answer) => match answer.as_payload().json() {
+            Self::Refused(answer) => match answer.json() {
                 Some(json) => write!(f, "the server refused the join: {json}"),
                 None => f.write_str("the server refused the join"),
             },
             Self::Timeout => f.write_str("the join was not answered in time"),
             Self::NotConnected(error) => error.fmt(f),
-            Self::Closed(_) => f.write_str("the channel was closed before it was joined"),
+            Self::Closed(by) => write!(f, "not joined: {by}"),
             Self::Command(error) => error.fmt(f),
             Self::Ended => f.write_str(ENDED),
             Self::OwnThread => f.write_str(OWN_THREAD),

@@ -71,7 +71,8 @@ pub use chanson_core::error::CommandError;
 /// # What happens
 ///
 /// is told by [events](Self::events), which a thread of yours reads when it likes, or which a
-/// [callback](Self::on_event) is called with. Answers to blocking calls are no events.
+/// [callback](Self::on_event) is called with. Joins are told of there, too; the answer to a push is no event, but what the
+/// push gives.
 ///
 /// # Dropping it
 ///
