@@ -31,6 +31,16 @@ use crate::wire::Ref;
 ///     .on("typing", |socket, msg| socket.broadcast_from("typing", msg.payload))
 ///     .on("ping", |socket, msg| socket.reply(msg.payload));
 /// ```
+///
+/// Where handlers use `socket.app()`, its type is named first, since closures know only what stands before them:
+///
+/// ```
+/// use chanson_core::Channel;
+///
+/// struct Game { moves: u32 }
+///
+/// let arena = Channel::<Game>::new("arena:*").on("move", |socket, _| socket.app().moves += 1);
+/// ```
 pub struct Channel<S = ()> {
     pattern: Arc<str>,
     join: Option<Arc<JoinHandler<S>>>,
@@ -75,6 +85,19 @@ impl<S> Channel<S> {
 
     /// Handles one event. A second handler for the same event replaces the first. `phx_join` and `phx_leave`, which never get here,
     /// and names that are too long are refused when the hub is built.
+    ///
+    /// It returns nothing, or a `Result` whose error can be shown: that of its last send, say. One that ends with `Ok(())` has to
+    /// name its error, and [`Failure`] is one that all others become by `?`:
+    ///
+    /// ```
+    /// use chanson_core::{Channel, Failure};
+    ///
+    /// let room: Channel<()> = Channel::new("room:*").on("add", |socket, msg| -> Result<(), Failure> {
+    ///     let numbers: Vec<i64> = msg.payload.parse()?;
+    ///     socket.push("sum", serde_json::json!(numbers.iter().sum::<i64>()))?;
+    ///     Ok(())
+    /// });
+    /// ```
     #[must_use]
     pub fn on<F, O>(mut self, event: &str, handler: F) -> Self
     where
@@ -342,13 +365,20 @@ impl<E: fmt::Display> Outcome for Result<(), E> {
     }
 }
 
-/// What a handler failed with.
+/// What a handler failed with, as text. Every error becomes one by `?`; for that it is none itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure(pub(crate) Box<str>);
 
 impl Failure {
-    pub(crate) fn new(error: impl fmt::Display) -> Self {
+    /// With this text.
+    pub fn new(error: impl fmt::Display) -> Self {
         Self(error.to_string().into())
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::new(error)
     }
 }
 
