@@ -357,7 +357,8 @@ impl<'a, S> Socket<'a, S> {
         self.state.close_later(self.at.conn, CloseReason::ByUs(code));
     }
 
-    /// Closes all connections that have this id (1001) when the handler has returned; how many there are.
+    /// Closes all connections that have this id (1001) when the handler has returned; how many there are. As for
+    /// `Hub::disconnect`, clients come back unless `on_connect` refuses them.
     pub fn disconnect(&mut self, id: &str) -> usize {
         self.state.disconnect_later(id)
     }

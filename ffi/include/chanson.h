@@ -1248,10 +1248,14 @@ chanson_code chanson_hub_answer_request(struct chanson_hub *hub,
                                         uint64_t ticket,
                                         const struct chanson_response *response);
 
-// Closes all connections that have this id (see `chanson_connect_set_id`) with 1001; `*count` (may be NULL) of them.
-chanson_code chanson_hub_disconnect(struct chanson_hub *hub, struct chanson_str id, size_t *count);
+// Closes all connections that have this id (see `chanson_connect_set_id`) with 1001; `*count` (may be NULL) of them. Clients
+// that were built to come back do so at once: who is to stay away is refused by `on_connect` from then on.
+chanson_code chanson_hub_disconnect(struct chanson_hub *hub,
+                                    struct chanson_str id,
+                                    size_t *count);
 
-// Closes one connection with this code; `CHANSON_ERR_UNKNOWN_CONN`.
+// Closes one connection with this code, 4000 to 4999 for one of your own; one that may not be sent is replaced by 1011.
+// `CHANSON_ERR_UNKNOWN_CONN`.
 chanson_code chanson_hub_close_conn(struct chanson_hub *hub, uint64_t conn, uint16_t close_code);
 
 // Closes every connection with 1012 (service restart: clients come back) and admits no more. A server is ended by
@@ -1463,7 +1467,9 @@ chanson_code chanson_hub_poll_timeout(struct chanson_hub *hub,
 // What to do next, into `*output`; `CHANSON_EMPTY` when that is all. Drain it after each turn.
 chanson_code chanson_hub_poll_output(struct chanson_hub *hub, struct chanson_output *output);
 
-// The answer to give to a transport that is one too many (`CHANSON_ERR_FULL`), before it is closed: HTTP, NUL-terminated.
+// The answer to give to a transport that is one too many (`CHANSON_ERR_FULL`), before it is closed: HTTP, NUL-terminated. With
+// TLS there is none to give, for it could not be read. A TCP socket that is closed at once, with the request unread, is reset,
+// and the answer may be lost by that; one that is kept for a moment behind `shutdown(fd, SHUT_WR)` is not.
 const char *chanson_busy_response(void);
 
 // Why the last call on this connection was refused; NUL-terminated, good until the next call on it.

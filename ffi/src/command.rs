@@ -218,7 +218,8 @@ pub unsafe extern "C" fn chanson_hub_answer_request(
     }
 }
 
-/// Closes all connections that have this id (see `chanson_connect_set_id`) with 1001; `*count` (may be NULL) of them.
+/// Closes all connections that have this id (see `chanson_connect_set_id`) with 1001; `*count` (may be NULL) of them. Clients
+/// that were built to come back do so at once: who is to stay away is refused by `on_connect` from then on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn chanson_hub_disconnect(
     hub: *mut chanson_hub,
@@ -235,7 +236,8 @@ pub unsafe extern "C" fn chanson_hub_disconnect(
     }
 }
 
-/// Closes one connection with this code; `CHANSON_ERR_UNKNOWN_CONN`.
+/// Closes one connection with this code, 4000 to 4999 for one of your own; one that may not be sent is replaced by 1011.
+/// `CHANSON_ERR_UNKNOWN_CONN`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn chanson_hub_close_conn(hub: *mut chanson_hub, conn: u64, close_code: u16) -> chanson_code {
     // SAFETY: as the caller promises.

@@ -417,7 +417,9 @@ const EMPTY: chanson_output = chanson_output {
     body_len: 0,
 };
 
-/// The answer to give to a transport that is one too many (`CHANSON_ERR_FULL`), before it is closed: HTTP, NUL-terminated.
+/// The answer to give to a transport that is one too many (`CHANSON_ERR_FULL`), before it is closed: HTTP, NUL-terminated. With
+/// TLS there is none to give, for it could not be read. A TCP socket that is closed at once, with the request unread, is reset,
+/// and the answer may be lost by that; one that is kept for a moment behind `shutdown(fd, SHUT_WR)` is not.
 #[unsafe(no_mangle)]
 pub extern "C" fn chanson_busy_response() -> *const c_char {
     const BUSY: &CStr = c"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

@@ -94,7 +94,8 @@ impl Handle {
         self.send(Command::AnswerRequest { ticket, response })
     }
 
-    /// Closes all connections that have this id (see `Connect::set_id`) with 1001.
+    /// Closes all connections that have this id (see `Connect::set_id`) with 1001. As for `Hub::disconnect`, clients come back
+    /// unless `on_connect` refuses them.
     ///
     /// # Errors
     /// See [`HandleError`].

@@ -337,7 +337,8 @@ impl<S> Endpoint<S> {
     }
 
     /// The answer to give to a transport that is one too many, before it is closed: [`BUSY`], or with TLS nothing, for it could not
-    /// be read.
+    /// be read. A TCP socket that is closed at once, with the request unread, is reset, and the answer may be lost by that:
+    /// shut its sending side down and keep it for a moment, in a [`Leaving`](crate::driver::Leaving) for instance.
     pub const fn busy(&self) -> &'static [u8] {
         if self.sessions.is_secure() { b"" } else { BUSY }
     }

@@ -201,7 +201,8 @@ impl<S> Hub<S> {
         result
     }
 
-    /// Closes all connections that have this id (see `Connect::set_id`) with 1001; how many there were.
+    /// Closes all connections that have this id (see `Connect::set_id`) with 1001; how many there were. Clients that were built
+    /// to come back do so at once: who is to stay away is refused by `on_connect` from then on.
     pub fn disconnect(&mut self, now: Instant, app: &mut S, id: &str) -> usize {
         self.state.tick(now);
         let count = self.state.disconnect_later(id);
@@ -209,7 +210,8 @@ impl<S> Hub<S> {
         count
     }
 
-    /// Closes one connection.
+    /// Closes one connection: `CloseReason::ByUs` says with what code, 4000 to 4999 for one of your own. A code that may not be
+    /// sent is replaced by 1011.
     ///
     /// # Errors
     /// `UnknownConn`.

@@ -27,6 +27,7 @@ use crate::random::Random;
 use crate::time::Instant;
 use crate::timers::Timers;
 use crate::wire::{self, EncodeError, Ref, Vsn};
+use crate::ws::is_valid_close_code;
 
 /// What to look at when its time has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -469,7 +470,7 @@ impl State {
         let open = self.conns.get(conn).is_some_and(|conn| conn.phase != Phase::Closed);
         if open {
             let reason = match reason {
-                CloseReason::ByUs(code) if !may_send(code) => CloseReason::ByUs(1011),
+                CloseReason::ByUs(code) if !is_valid_close_code(code) => CloseReason::ByUs(1011),
                 reason => reason,
             };
             self.closing.push_back((conn, reason));
@@ -483,9 +484,4 @@ impl State {
         self.closing.extend(conns.iter().map(|conn| (*conn, CloseReason::ByUs(1001))));
         conns.len()
     }
-}
-
-/// Whether a close frame may carry this code. Source: RFC 6455 §7.4 and the registry it names.
-const fn may_send(code: u16) -> bool {
-    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
