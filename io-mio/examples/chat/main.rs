@@ -14,6 +14,7 @@ mod tls;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write as _};
+use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chanson_core::http::{Request, Response};
@@ -25,9 +26,22 @@ use serde_json::json;
 
 use flags::Flags;
 
-fn main() -> io::Result<()> {
+fn main() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chat: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> io::Result<()> {
     let flags = Flags::parse()?;
-    let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub(), flags.tls.secure(Config::default())?)?;
+    let config = flags.tls.secure(Config::default())?;
+    let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub(), config).map_err(|error| {
+        io::Error::other(format!("{}:{}: {error}; --port N is another port", flags.host, flags.port))
+    })?;
     let mut stdout = io::stdout();
     let scheme = if flags.tls.cert.is_some() { "https" } else { "http" };
     writeln!(stdout, "chat on {scheme}://{}/ (open it in two tabs; Ctrl-C ends)", server.local_addr())?;

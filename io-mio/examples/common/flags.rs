@@ -4,6 +4,8 @@ use std::io;
 
 use crate::tls::Files;
 
+const USAGE: &str = "flags: --host ADDR --port N --tls-cert FILE --tls-key FILE";
+
 pub(crate) struct Flags {
     pub(crate) host: String,
     pub(crate) port: u16,
@@ -11,7 +13,8 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
-    /// `--host ADDR` (127.0.0.1), `--port N` (4000), `--tls-cert FILE` and `--tls-key FILE`.
+    /// `--host ADDR` (127.0.0.1), `--port N` (4000), `--tls-cert FILE` and `--tls-key FILE`; `--help` says so and ends the
+    /// program.
     ///
     /// # Errors
     /// Another flag, or a value that is none.
@@ -20,13 +23,18 @@ impl Flags {
         let wrong = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
         let mut args = std::env::args().skip(1);
         while let Some(flag) = args.next() {
+            if flag == "--help" {
+                println!("{USAGE}");
+                std::process::exit(0);
+            }
             match (flag.as_str(), args.next()) {
                 ("--host", Some(value)) => flags.host = value,
                 ("--port", Some(value)) => {
                     flags.port = value.parse().map_err(|_| wrong(format!("no port: {value}")))?
                 }
                 (flag, Some(value)) if flags.tls.take(flag, &value) => {}
-                _ => return Err(wrong("flags: --host ADDR --port N --tls-cert FILE --tls-key FILE".to_owned())),
+                (flag, None) => return Err(wrong(format!("{flag} needs a value; {USAGE}"))),
+                (flag, Some(_)) => return Err(wrong(format!("no such flag: {flag}; {USAGE}"))),
             }
         }
         Ok(flags)

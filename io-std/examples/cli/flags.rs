@@ -25,6 +25,10 @@ impl Flags {
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
             match arg.as_str() {
+                "--help" => {
+                    println!("{USAGE}");
+                    std::process::exit(0);
+                }
                 "--raw" => raw = true,
                 "--name" => params = json!({ "name": value()? }),
                 "--params" => params = serde_json::from_str(&value()?)?,
