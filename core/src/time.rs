@@ -1,7 +1,7 @@
 //! Time as an argument: a monotonic count of nanoseconds from an origin that the host picks.
 
 use std::fmt;
-use std::ops::{Add, Sub};
+use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
 
 /// A moment: nanoseconds since an origin that the host picks (program start, say).
@@ -70,6 +70,12 @@ impl Add<Duration> for Instant {
     }
 }
 
+impl AddAssign<Duration> for Instant {
+    fn add_assign(&mut self, after: Duration) {
+        *self = *self + after;
+    }
+}
+
 impl Sub for Instant {
     type Output = Duration;
 
@@ -88,6 +94,9 @@ mod tests {
         let last = Instant::from_nanos(u64::MAX);
         assert_eq!(last + Duration::MAX, last);
         assert_eq!(Instant::ORIGIN - last, Duration::ZERO);
+        let mut moment = last;
+        moment += Duration::from_nanos(1);
+        assert_eq!(moment, last);
         assert_eq!(Instant::from_millis(u64::MAX), last);
     }
 }

@@ -253,7 +253,7 @@ fn who_went_and_came_back_is_subscribed_again() {
     world.say(&mut bob, bobs, "nobody hears");
     assert_eq!(world.sidekick.stats().used_tokens, 1, "what a closed connection had is gone");
     world.say(&mut ann, anns, "later");
-    world.now = world.now + Duration::from_secs(1);
+    world.now += Duration::from_secs(1);
     ann.open(world.now);
     assert_eq!(ann.poll_event(), Some(Event::Online));
     assert_eq!(ann.poll_event(), Some(Event::Subscribed { token: anns }));

@@ -132,7 +132,8 @@ impl<S> Server<S> {
     }
 
     /// One turn: waits until something happens, but not longer than `max_wait` (a `Duration`; `None`: for as long as it
-    /// takes), does what there is to do, and returns. With a wait of zero it never sleeps.
+    /// takes), does what there is to do, and returns. With a wait of zero it never sleeps. So it returns often where much happens:
+    /// see [`run_until_with`](Self::run_until_with) for a loop with a pace of its own.
     ///
     /// # Errors
     /// None so far; other drivers have some. Nothing that a peer does is an error here.
@@ -150,6 +151,39 @@ impl<S> Server<S> {
             self.turn(app, None);
         }
         Ok(())
+    }
+
+    /// Turns until `until` (see [`now`](Self::now)), however much happens before, or until the server was shut down and has ended:
+    /// what is between two ticks of a loop that has its own pace. At least once, if the moment has come already.
+    ///
+    /// ```no_run
+    /// # use chanson_core::{Hub, Mount};
+    /// use std::time::Duration;
+    /// use chanson_std::Server;
+    ///
+    /// struct Game { tick: u64 }
+    ///
+    /// let hub = Hub::builder().mount(Mount::channels("/socket"));
+    /// let (mut server, mut game) = (Server::bind("127.0.0.1:4000", hub)?, Game { tick: 0 });
+    /// let mut next = server.now();
+    /// while !server.is_finished() {
+    ///     next += Duration::from_nanos(1_000_000_000 / 60);
+    ///     server.run_until_with(&mut game, next)?;
+    ///     game.tick += 1; // sixty times a second
+    ///     server.act(&mut game, |hub, game| hub.broadcast("game:1", "tick", serde_json::json!(game.tick))).ok();
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`poll_with`](Self::poll_with).
+    pub fn run_until_with(&mut self, app: &mut S, until: Instant) -> io::Result<()> {
+        loop {
+            self.poll_with(app, until - self.now())?;
+            if self.is_finished() || self.now() >= until {
+                return Ok(());
+            }
+        }
     }
 
     /// Runs on a thread of its own, which has the application's state until the server ends.
@@ -174,7 +208,8 @@ impl<S> Server<S> {
     }
 
     /// Does something with the hub, between turns. What comes of it leaves at the end of the next turn, together with all else
-    /// that its receivers are owed by then; that turn does not wait.
+    /// that its receivers are owed by then; that turn does not wait, whatever it may. A loop that acts and polls in turns is paced by
+    /// [`run_until_with`](Self::run_until_with).
     pub fn act<T>(&mut self, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
         let now = self.now();
         let result = self.endpoint.act(now, app, act);
@@ -246,6 +281,14 @@ impl Server<()> {
     /// As [`poll_with`](Self::poll_with).
     pub fn run(&mut self) -> io::Result<()> {
         self.run_with(&mut ())
+    }
+
+    /// Turns until `until`, as [`run_until_with`](Self::run_until_with).
+    ///
+    /// # Errors
+    /// As [`poll_with`](Self::poll_with).
+    pub fn run_until(&mut self, until: Instant) -> io::Result<()> {
+        self.run_until_with(&mut (), until)
     }
 
     /// Runs on a thread of its own.

@@ -213,7 +213,7 @@ fn timers() {
         let mut world = World::new(size);
         let conns: Vec<_> = (0..size).map(|_| world.connect()).collect();
         for round in 0..2 {
-            world.now = world.now + HALF;
+            world.now += HALF;
             conns.iter().for_each(|conn| world.handle(*conn, HEARTBEAT));
             world.drain();
             let mut fire = || world.pass(HALF);
@@ -225,7 +225,7 @@ fn timers() {
 
 /// A little later, such that so many times are half a minute.
 fn later(world: &mut World, size: usize) -> &mut World {
-    world.now = world.now + HALF / size as u32;
+    world.now += HALF / size as u32;
     world
 }
 

@@ -107,7 +107,7 @@ impl World {
 
     /// Time passes; the timers that are due fire.
     pub(crate) fn pass(&mut self, time: Duration) {
-        self.now = self.now + time;
+        self.now += time;
         self.hub.handle_timeout(self.now, &mut ());
         self.drain();
     }

@@ -96,7 +96,7 @@ fn a_server_out_of_reach_is_tried_again_as_long_as_allowed() {
     let events = world.events_now();
     assert_eq!(events.len(), 12);
     for (event, wait) in events.iter().zip(waits) {
-        at = at + wait;
+        at += wait;
         assert_eq!(*event, Event::ConnectFailed { error: ConnectError::Transport, retry_at: Some(at) });
     }
     assert_eq!(events[11], Event::ConnectFailed { error: ConnectError::Transport, retry_at: None });

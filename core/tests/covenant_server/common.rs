@@ -263,7 +263,7 @@ impl<X: 'static, D: 'static> World<X, D> {
     }
 
     pub(crate) fn pass(&mut self, time: Duration) {
-        self.now = self.now + time;
+        self.now += time;
         self.server.handle_timeout(self.now);
     }
 

@@ -101,7 +101,7 @@ impl World {
     }
 
     fn pass(&mut self, time: Duration) {
-        self.now = self.now + time;
+        self.now += time;
         self.endpoint.handle_timeout(self.now, &mut self.later);
         let next = self.endpoint.poll_timeout();
         assert!(next.is_none_or(|next| next > self.now), "a timeout does not move: {next:?} at {:?}", self.now);

@@ -140,7 +140,7 @@ impl World {
             Step::Freeze(peer) => self.freeze(peer),
             Step::Thaw(peer) => self.thaw(peer),
             Step::Jump(time) => {
-                self.now = now + time;
+                self.now += time;
                 self.peers.iter_mut().for_each(|peer| peer.late += time);
                 self.foes.iter_mut().for_each(|foe| foe.excuse(time));
             }

@@ -119,6 +119,46 @@ fn a_game_loop_pumps_the_server() {
 }
 
 #[test]
+fn a_loop_with_a_pace_of_its_own_keeps_it_whatever_is_said() {
+    let mut server = Server::bind("127.0.0.1:0", hub()).unwrap();
+    let addr = server.local_addr();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let player = std::thread::spawn(move || {
+        let mut client = Client::joined(addr, "room:a");
+        let (mut talked, mut ticks) = (0, 0);
+        while !stopped.load(Ordering::Acquire) {
+            client.say(r#"["1","2","room:a","echo",{}]"#);
+            while !client.hear().contains("phx_reply") {
+                ticks += 1;
+            }
+            talked += 1;
+        }
+        (talked, ticks)
+    });
+    let (mut next, tick) = (server.now(), Duration::from_millis(20));
+    let start = next;
+    for n in 1..=10 {
+        next += tick;
+        server.run_until(next).unwrap();
+        assert!(server.now() - start >= tick * n);
+        server.act(&mut (), |hub, ()| hub.broadcast("room:a", "tick", json!(n))).unwrap();
+    }
+    // A moment that has passed is one turn.
+    server.run_until(start).unwrap();
+    stop.store(true, Ordering::Release);
+    while !player.is_finished() {
+        server.run_until(server.now() + tick).unwrap();
+    }
+    let (talked, ticks) = player.join().unwrap();
+    assert!(talked > 10, "it says much more than there are ticks: {talked}");
+    assert!((1..=10).contains(&ticks), "{ticks}");
+    server.abort(&mut ());
+    // One that has ended does not wait.
+    server.run_until(server.now() + Duration::from_secs(1000)).unwrap();
+}
+
+#[test]
 fn a_turn_with_a_wait_of_zero_does_not_sleep_and_one_with_a_wait_does() {
     let mut server = Server::bind("127.0.0.1:0", hub()).unwrap();
     let start = std::time::Instant::now();

@@ -80,7 +80,7 @@ impl World {
                     self.host.close(conn.place);
                 }
             }
-            Op::Pass(time) => self.host.now = self.host.now + Duration::from_millis(u64::from(*time) * 8),
+            Op::Pass(time) => self.host.now += Duration::from_millis(u64::from(*time) * 8),
             Op::Broadcast(topic, _) => {
                 let first = self.host.later.stamps() + 1;
                 let Host { hub, later, .. } = &self.host;
@@ -241,7 +241,7 @@ impl World {
         self.host.settle();
         self.host.check_empty();
         assert_eq!(self.host.hub.stats().hub.closed, self.connected, "one end for each");
-        self.host.now = self.host.now + Duration::from_secs(1000);
+        self.host.now += Duration::from_secs(1000);
         (0..self.host.shards.len()).for_each(|shard| self.host.pass_time_of_shard(shard));
         self.host.pass_time_of_hub();
         self.host.settle();

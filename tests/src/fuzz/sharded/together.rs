@@ -83,7 +83,7 @@ impl World {
                 self.host.close(conn.place);
             }
             Op::Pass(time) => {
-                self.now = self.now + Duration::from_millis(u64::from(*time) * 8);
+                self.now += Duration::from_millis(u64::from(*time) * 8);
                 self.host.now = self.now;
             }
             Op::Broadcast(..) | Op::Publish(_) | Op::Answer(_) | Op::Disconnect(_) | Op::Shutdown => {
@@ -218,7 +218,7 @@ impl World {
             assert_eq!(self.endpoint.stats().hub.closed, self.host.hub.stats().hub.closed);
         }
         self.host.check_empty();
-        self.now = self.now + Duration::from_secs(1000);
+        self.now += Duration::from_secs(1000);
         self.host.now = self.now;
         self.turn();
         assert_eq!((self.endpoint.poll_timeout(), self.host.poll_timeout()), (None, None));
