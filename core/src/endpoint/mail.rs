@@ -171,8 +171,8 @@ impl fmt::Debug for Outputs {
     }
 }
 
-/// With so many bytes a batch is full; the message that makes it so is still in it. What somebody else says stands behind that:
-/// it is as much as one thread reads from a connection before the others have their turn.
+/// With so many bytes a batch is full; the message that makes it so is still in it. The hub looks at one batch of each shard in
+/// turn, so this is for how long one shard's connections wait for another's.
 const MAX_BYTES: usize = 64 << 10;
 
 /// With so many entries likewise.

@@ -99,9 +99,7 @@ impl Load {
         self.most_queued = self.most_queued.max(self.queued);
         self.most_queued_of_one = self.most_queued_of_one.max(waiting);
     }
-}
 
-impl Load {
     /// Of what waits for it, the transport has been told of so much.
     const fn offer(&mut self, entry: &mut Entry, bytes: usize) {
         self.offered = self.offered - entry.offered + bytes;
@@ -228,6 +226,19 @@ impl Sessions {
         entry.touch(&mut self.touched);
     }
 
+    /// The same for several messages at once, which `all` is in one piece: one by one where the bound may lie between them.
+    #[inline]
+    pub(super) fn queue_all(&mut self, conn: ConnId, all: &Frame, frames: &[Frame]) {
+        let Some(entry) = find(&mut self.entries, conn).filter(|entry| !entry.slow) else { return };
+        if entry.queued + all.bytes().len() > self.load.max_queued {
+            return frames.iter().for_each(|frame| self.queue(conn, frame));
+        }
+        entry.session.queue(all);
+        self.load.recount(entry);
+        self.held_back |= self.load.is_near_bound(entry) && !self.heedless;
+        entry.touch(&mut self.touched);
+    }
+
     /// Bytes came, for which the session is lent a buffer until [`take_back`](Self::take_back); whether there is one.
     pub(super) fn take_in(&mut self, conn: ConnId, buffer: &mut Vec<u8>, bytes: &[u8]) -> bool {
         let now = self.now;
@@ -268,19 +279,6 @@ impl Sessions {
 
     pub(super) const fn is_secure(&self) -> bool {
         self.acceptor.is_some()
-    }
-
-    /// The same for several at once, which `all` is in one piece: one by one where the bound may lie between them.
-    #[inline]
-    pub(super) fn queue_all(&mut self, conn: ConnId, all: &Frame, frames: &[Frame]) {
-        let Some(entry) = find(&mut self.entries, conn).filter(|entry| !entry.slow) else { return };
-        if entry.queued + all.bytes().len() > self.load.max_queued {
-            return frames.iter().for_each(|frame| self.queue(conn, frame));
-        }
-        entry.session.queue(all);
-        self.load.recount(entry);
-        self.held_back |= self.load.is_near_bound(entry) && !self.heedless;
-        entry.touch(&mut self.touched);
     }
 
     pub(super) fn answer(&mut self, conn: ConnId, answer: Answer) {

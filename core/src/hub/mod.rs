@@ -369,14 +369,6 @@ fn guard<T>(handler: impl FnOnce() -> T) -> Result<T, Failed> {
     })
 }
 
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => text,
-        (None, Some(text)) => text,
-        (None, None) => "panic",
-    }
-}
-
 /// The same for a handler that may say that it failed.
 fn guard_outcome<T>(handler: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failed> {
     guard(handler)?.map_err(Failed::Error)
@@ -388,5 +380,13 @@ fn guard_decision<T>(handler: impl FnOnce() -> Result<T, Refuse>) -> Result<Resu
     match decision.as_ref().err().and_then(Refuse::failure) {
         Some(failure) => Err(Failed::Error(failure.clone())),
         None => Ok(decision),
+    }
+}
+
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => text,
+        (None, None) => "panic",
     }
 }
