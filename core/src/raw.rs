@@ -76,6 +76,11 @@ impl<'a, S> Raw<'a, S> {
         self.conn
     }
 
+    /// The application's id of the connection, as `on_connect` set it.
+    pub fn id(&self) -> Option<&str> {
+        self.state.conns.get(self.conn)?.user_id()
+    }
+
     /// A route or query parameter.
     pub fn param(&self, name: &str) -> Option<&str> {
         self.state.conns.get(self.conn)?.param(name)

@@ -1026,7 +1026,7 @@ chanson_code chanson_builder_free(struct chanson_builder *builder);
 const char *chanson_builder_error(const struct chanson_builder *builder);
 
 // Adds a mount; `*mount` (may be NULL) is its number for `chanson_builder_serve`. Of several that match a path, the one added
-// first serves it. Everything is copied.
+// first serves it; two of the same path are refused when something is made of the builder. Everything is copied.
 chanson_code chanson_builder_mount(struct chanson_builder *builder,
                                    const struct chanson_mount_config *config,
                                    uint32_t *mount);

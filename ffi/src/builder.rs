@@ -81,7 +81,7 @@ pub unsafe extern "C" fn chanson_builder_error(builder: *const chanson_builder) 
 }
 
 /// Adds a mount; `*mount` (may be NULL) is its number for `chanson_builder_serve`. Of several that match a path, the one added
-/// first serves it. Everything is copied.
+/// first serves it; two of the same path are refused when something is made of the builder. Everything is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn chanson_builder_mount(
     builder: *mut chanson_builder,

@@ -1,5 +1,6 @@
 //! Building a hub: what is wrong with a set of mounts is said here, not when a client finds it.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::metrics::Metrics;
@@ -40,7 +41,8 @@ impl<S> Default for Builder<S> {
 }
 
 impl<S> Builder<S> {
-    /// Adds a mount. Of several that match a path, the one added first serves it.
+    /// Adds a mount. Of several that match a path, the one added first serves it; two of the same path are refused when the hub
+    /// is built.
     #[must_use]
     pub fn mount(mut self, mount: Mount<S>) -> Self {
         self.mounts.push(mount);
@@ -146,6 +148,10 @@ impl<S> Builder<S> {
             return Err(BuildError::TooMany);
         }
         self.mounts.iter().try_for_each(|mount| can_match(mount, &self.capacity))?;
+        let mut paths = HashSet::new();
+        if let Some(again) = self.mounts.iter().find(|mount| !paths.insert(&mount.path)) {
+            return Err(BuildError::SamePath(again.path.clone()));
+        }
         let served = self.mounts.into_iter().map(Served::new).collect::<Result<Vec<_>, _>>()?;
         let mut state = State::new(self.capacity, seed, self.on_log);
         if self.preallocate {
@@ -220,6 +226,8 @@ pub enum BuildError {
     TooMany,
     /// A mount's path is no path.
     Path(Box<str>, RouteError),
+    /// Two mounts have this path, and nobody would ever get to the second. Channels of one path belong on one mount.
+    SamePath(Box<str>),
     /// A channel's pattern is no pattern.
     Pattern(Box<str>, PatternError),
     /// The channels of the mount at this path do not stand together: one can never match.
@@ -244,6 +252,7 @@ impl fmt::Display for BuildError {
             Self::NoSeed => f.write_str("no seed for the hub's randomness"),
             Self::TooMany => f.write_str("more than 65,535 mounts, or channels on one mount"),
             Self::Path(path, error) => write!(f, "mount `{path}`: {error}"),
+            Self::SamePath(path) => write!(f, "mount `{path}`: another one has the same path and comes first"),
             Self::Pattern(pattern, error) => write!(f, "channel `{pattern}`: {error}"),
             Self::Misplaced(path, what) => write!(f, "mount `{path}`: `{what}` is nothing for its protocol"),
             Self::Topics(path, error) => write!(f, "mount `{path}`: {error}"),

@@ -240,6 +240,9 @@ fn what_makes_no_sense_is_said_when_the_hub_is_built() {
     let error = |hub: Builder<App>| hub.build().err().map(|error| error.to_string()).unwrap_or_default();
     assert_eq!(Hub::<()>::builder().build().err(), Some(BuildError::NoSeed));
     assert!(error(builder().mount(Mount::channels("socket"))).contains("mount `socket`"));
+    let twice = builder().mount(Mount::channels("/socket").channel(room())).mount(Mount::raw("/socket"));
+    assert_eq!(error(twice), "mount `/socket`: another one has the same path and comes first");
+    assert_eq!(error(builder().mount(Mount::channels("/socket/:id")).mount(Mount::channels("/socket/a"))), "");
     let with = |patterns: &[&str]| {
         let mount = Mount::channels("/socket");
         error(builder().mount(patterns.iter().fold(mount, |mount, pattern| mount.channel(Channel::new(pattern)))))

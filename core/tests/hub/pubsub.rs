@@ -44,8 +44,8 @@ fn world_with(capacity: Capacity) -> World<App> {
                 "fail" => Err(CommandError::NotAllowed),
                 "panic" => panic!("raw panics"),
                 "who" => {
-                    let who =
-                        format!("{:?} {:?} {:?}", raw.assign("user"), raw.peer().map(|peer| peer.ip()), raw.now());
+                    let peer = raw.peer().map(|peer| peer.ip());
+                    let who = format!("{:?} {:?} {peer:?} {:?}", raw.assign("user"), raw.id(), raw.now());
                     let conn = raw.conn();
                     raw.app().log(conn.to_bits());
                     raw.send_text(&who)
@@ -60,7 +60,10 @@ fn world_with(capacity: Capacity) -> World<App> {
             raw.app().log(format_args!("{name} {why:?} {left}"));
             assert_eq!(raw.send_text("late"), Err(CommandError::UnknownConn));
         })
-        .on_connect(|connect| Ok(connect.set_assign("user", "ann")?));
+        .on_connect(|connect| {
+            connect.set_id("raw:ann");
+            Ok(connect.set_assign("user", "ann")?)
+        });
     build(builder().mount(Mount::channels("/socket").channel(room())).mount(raw).capacity(capacity))
 }
 
@@ -87,7 +90,7 @@ fn raw_handlers_hear_of_all_that_happens() {
     let a = subscribed(&mut world, "a");
     world.send_binary(a, &[1, 2]);
     assert_eq!(world.next(a), Some(Incoming::Binary(vec![1, 2])));
-    assert_eq!(tell(&mut world, a, "who"), [r#"Some("ann") Some(192.0.2.1) Instant(0ns)"#]);
+    assert_eq!(tell(&mut world, a, "who"), [r#"Some("ann") Some("raw:ann") Some(192.0.2.1) Instant(0ns)"#]);
     let conn = world.conn(a).unwrap().to_bits().to_string();
     world.close(a, 1000);
     assert_eq!(world.app().log, ["a opened", &*conn, "a ByPeer(1000) 0"]);
