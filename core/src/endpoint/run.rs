@@ -1,7 +1,8 @@
 //! Broadcasts in a row to the same receivers go out as one piece: what a receiver costs is then paid once for all of them.
 
 use super::sessions::Sessions;
-use crate::frame::{Frame, Joint};
+use crate::frame::Frame;
+use crate::frame::memory::Joint;
 use crate::id::ConnId;
 use crate::pubsub::Audience;
 
