@@ -401,8 +401,10 @@ fn has_special<const LEN: usize>(block: &[u8; LEN]) -> bool {
     let (mut quote_or_control, mut backslash) = ([u8::MAX; LANES], [u8::MAX; LANES]);
     for lanes in block.as_chunks::<LANES>().0 {
         for (at, byte) in lanes.iter().enumerate() {
-            quote_or_control[at] = quote_or_control[at].min(byte ^ QUOTE_BEHIND_CONTROL);
-            backslash[at] = backslash[at].min(byte ^ b'\\');
+            let flipped = byte ^ QUOTE_BEHIND_CONTROL;
+            quote_or_control[at] = quote_or_control[at].min(flipped);
+            // From what is there, not from the byte anew: a register less, and so an instruction.
+            backslash[at] = backslash[at].min(flipped.wrapping_sub(b'\\' ^ QUOTE_BEHIND_CONTROL));
         }
     }
     quote_or_control.iter().zip(&backslash).fold(false, |found, (low, zero)| found | (*low <= LAST_LOW) | (*zero == 0))

@@ -211,16 +211,19 @@ impl Sessions {
         self.acceptor.is_some()
     }
 
-    /// The same for several at once, which `all` is in one piece: one by one where the bound may lie between them.
-    #[inline]
-    pub(super) fn queue_all(&mut self, conn: ConnId, all: &Frame, frames: &[Frame]) {
-        let Some(entry) = find(&mut self.entries, conn).filter(|entry| !entry.slow) else { return };
-        if entry.waiting.queued + all.bytes().len() > self.load.of_one.max {
-            return frames.iter().for_each(|frame| self.queue(conn, frame));
+    /// Puts several messages at once, which `all` is in one piece, in the queue of each of these connections: one by one where the
+    /// bound may lie between them.
+    pub(super) fn queue_all(&mut self, to: &[ConnId], all: &Frame, frames: &[Frame]) {
+        for conn in to {
+            let Some(entry) = find(&mut self.entries, *conn).filter(|entry| !entry.slow) else { continue };
+            if entry.waiting.queued + all.bytes().len() > self.load.of_one.max {
+                frames.iter().for_each(|frame| self.queue(*conn, frame));
+                continue;
+            }
+            entry.session.queue(all);
+            self.held_back |= entry.count_more(&mut self.load) && !self.heedless;
+            entry.touch(&mut self.touched);
         }
-        entry.session.queue(all);
-        self.held_back |= entry.count_more(&mut self.load) && !self.heedless;
-        entry.touch(&mut self.touched);
     }
 
     pub(super) fn answer(&mut self, conn: ConnId, answer: Answer) {

@@ -377,7 +377,7 @@ impl Shard {
             [frame] => to.iter().for_each(|conn| self.sessions.queue(*conn, frame)),
             frames => {
                 let all = self.joint.join(frames);
-                to.iter().for_each(|conn| self.sessions.queue_all(*conn, &all, frames));
+                self.sessions.queue_all(to, &all, frames);
             }
         }
         bytes

@@ -26,7 +26,7 @@ fn apply_words(key: u64, words: &mut [[u8; 8]]) {
 }
 
 /// Bytes of a block.
-const BLOCK: usize = 64;
+const BLOCK: usize = 128;
 
 #[cfg(test)]
 mod tests {
