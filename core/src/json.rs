@@ -366,25 +366,26 @@ fn specials_of_16(chunk: &[u8; 16]) -> u128 {
 }
 
 /// Behind what is plain from `at` on, by blocks. Large ones cost less, and more is in vain where something is special: what has
-/// been plain for the length of one may go on so.
+/// been plain for so long may go on so.
 fn behind_plain(bytes: &[u8], at: usize) -> usize {
-    let large = bytes.len().min(at + LARGE);
-    match behind_blocks::<SMALL>(&bytes[..large], at, has_special) {
-        behind if behind == at + LARGE => {
-            behind_blocks::<SMALL>(bytes, behind_blocks::<LARGE>(bytes, behind, has_special_in_many), has_special)
-        }
+    let long = at + LONG;
+    match behind_blocks::<SMALL>(&bytes[..bytes.len().min(long)], at) {
+        behind if behind == long => behind_blocks::<SMALL>(bytes, behind_blocks::<LARGE>(bytes, behind)),
         behind => behind,
     }
 }
 
-/// Multiples of what vector instructions take at a time.
+/// Multiples of what vector instructions take at a time. Larger ones spill registers.
 const SMALL: usize = 64;
-const LARGE: usize = 512;
+const LARGE: usize = 128;
+
+/// A string of so many bytes is a long one.
+const LONG: usize = 256;
 
 /// Behind the blocks from `at` on that have nothing special in them.
 #[inline(always)]
-fn behind_blocks<const LEN: usize>(bytes: &[u8], mut at: usize, has_special: impl Fn(&[u8; LEN]) -> bool) -> usize {
-    while let Some(block) = bytes[at..].first_chunk() {
+fn behind_blocks<const LEN: usize>(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(block) = bytes[at..].first_chunk::<LEN>() {
         if has_special(block) {
             break;
         }
@@ -393,19 +394,24 @@ fn behind_blocks<const LEN: usize>(bytes: &[u8], mut at: usize, has_special: imp
     at
 }
 
-/// Without a way out of the loop it is one for vector instructions.
+/// By the lowest of what is compared, in as many lanes as two vector registers have: the comparisons come once, at the end.
+/// Neither loop has a way out, for both to be ones for vector instructions.
 #[inline(always)]
-fn has_special(block: &[u8; SMALL]) -> bool {
-    block.iter().fold(false, |found, byte| found | is_special(*byte))
+fn has_special<const LEN: usize>(block: &[u8; LEN]) -> bool {
+    let (mut quote_or_control, mut backslash) = ([u8::MAX; LANES], [u8::MAX; LANES]);
+    for lanes in block.as_chunks::<LANES>().0 {
+        for (at, byte) in lanes.iter().enumerate() {
+            let flipped = byte ^ QUOTE_BEHIND_CONTROL;
+            quote_or_control[at] = quote_or_control[at].min(flipped);
+            // From what is there, not from the byte anew: a register less, and so an instruction.
+            backslash[at] = backslash[at].min(flipped.wrapping_sub(b'\\' ^ QUOTE_BEHIND_CONTROL));
+        }
+    }
+    quote_or_control.iter().zip(&backslash).fold(false, |found, (low, zero)| found | (*low <= LAST_LOW) | (*zero == 0))
 }
 
-/// The same by the smallest of what is compared: less for each byte, more at the end.
-#[inline(always)]
-fn has_special_in_many(block: &[u8; LARGE]) -> bool {
-    let lowest = block.iter().fold(u8::MAX, |lowest, byte| lowest.min(byte ^ QUOTE_BEHIND_CONTROL));
-    let backslash = block.iter().fold(u8::MAX, |lowest, byte| lowest.min(byte ^ b'\\'));
-    lowest <= LAST_LOW || backslash == 0
-}
+/// With fewer the compiler takes no vector instructions, with more it spills registers.
+const LANES: usize = 32;
 
 /// Without a way around any of it, for it to be one for vector instructions.
 #[inline(always)]

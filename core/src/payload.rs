@@ -109,6 +109,14 @@ impl<'a> Payload<'a> {
         }
     }
 
+    /// The text or the data.
+    pub(crate) const fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Json(json) => json.as_str().as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
     /// Length of the text or of the data, in bytes.
     pub const fn len(self) -> usize {
         match self {

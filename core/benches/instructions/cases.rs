@@ -24,7 +24,7 @@ use Ceiling::{Each, Growth, Slope};
 pub(crate) const CEILINGS: &[(&str, Ceiling)] = &[
     ("a broadcast in the hub, for each subscriber", Slope(BROADCAST, 20.0)),
     ("a broadcast in the hub, its fixed part", Each(BROADCAST_TO_ONE, 1500.0)),
-    ("a broadcast to the bytes of each socket, for each", Slope(BROADCAST_BYTES, 400.0)),
+    ("a broadcast to the bytes of each socket, for each", Slope(BROADCAST_BYTES, 360.0)),
     ("an event of 64 bytes: from its frame to its reply's", Each(EVENT_FRAMES, 2500.0)),
     ("an event of 64 bytes and its reply, bytes to bytes", Each(EVENT, 3800.0)),
     ("an event of 64 bytes, its reply encoded and queued", Each(EVENT_IN, 3700.0)),
@@ -140,7 +140,9 @@ pub(crate) const MEASURED: &str = concat!(module_path!(), "::measured");
 fn broadcasts() {
     for size in [16, 256, 4096, 16_384] {
         let mut world = World::in_one_topic(size);
+        world.join_new("room:other");
         world.broadcast();
+        world.broadcast_elsewhere();
         count(BROADCAST, size, 1, || assert_eq!(world.broadcast(), size));
     }
     let mut world = World::in_one_topic(1);

@@ -105,6 +105,12 @@ impl World {
         self.drain()
     }
 
+    /// Tells others something, of whom there is one, so that the hub has to list anew to whom the next broadcast goes.
+    pub(crate) fn broadcast_elsewhere(&mut self) {
+        self.hub.broadcast("room:other", "new_msg", self.payload).expect("it is text");
+        assert_eq!(self.drain(), 1);
+    }
+
     /// Time passes; the timers that are due fire.
     pub(crate) fn pass(&mut self, time: Duration) {
         self.now += time;

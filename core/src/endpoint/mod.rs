@@ -40,6 +40,7 @@
 //! ```
 
 mod config;
+mod load;
 mod mail;
 mod run;
 mod sessions;

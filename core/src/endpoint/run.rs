@@ -1,7 +1,8 @@
 //! Broadcasts in a row to the same receivers go out as one piece: what a receiver costs is then paid once for all of them.
 
 use super::sessions::Sessions;
-use crate::frame::{Frame, Joint};
+use crate::frame::Frame;
+use crate::frame::memory::Joint;
 use crate::id::ConnId;
 use crate::pubsub::Audience;
 
@@ -57,24 +58,20 @@ impl Run {
     }
 
     fn send(&mut self, sessions: &mut Sessions) {
+        // All receivers that have not got the frames yet.
+        let to = match self.served {
+            Some(at) => [&self.to[..at], &self.to[at + 1..]],
+            None => [&*self.to, &[]],
+        };
         match &*self.frames {
-            [frame] => self.others().for_each(|conn| sessions.queue(conn, frame)),
+            [frame] => to.into_iter().flatten().for_each(|conn| sessions.queue(*conn, frame)),
             frames => {
                 let all = self.joint.join(frames);
-                self.others().for_each(|conn| sessions.queue_all(conn, &all, frames));
+                to.into_iter().for_each(|to| sessions.queue_all(to, &all, frames));
             }
         }
         self.to.clear();
         self.frames.clear();
         (self.bytes, self.served) = (0, None);
-    }
-
-    /// All receivers that have not got the frames yet.
-    fn others(&self) -> impl Iterator<Item = ConnId> {
-        let (before, behind) = match self.served {
-            Some(at) => (&self.to[..at], &self.to[at + 1..]),
-            None => (&*self.to, &[][..]),
-        };
-        before.iter().chain(behind).copied()
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+use super::load::{Load, Waiting};
 use super::{Config, Next, SlowConsumer, Stats};
 use crate::deflate::Deflater;
 use crate::error::CloseReason;
@@ -63,64 +64,12 @@ pub(super) struct Entry {
     compressing: bool,
     /// How many bytes beyond the bound were taken, of those that have room reserved.
     reserved: u16,
-    /// What of `Sessions::queued` is this one's.
-    queued: usize,
-    /// What of it the transport has been told of and has not taken.
-    offered: usize,
+    /// What of `Sessions::load` is this one's.
+    waiting: Waiting,
     /// Whether it is in `Sessions::resumed` because it was held back.
     pub(super) held_back: bool,
     /// The earliest moment at which a timer will look at it.
     pub(super) look_at: Option<Instant>,
-}
-
-/// What waits to be sent, all sessions together.
-#[derive(Default)]
-pub(super) struct Load {
-    max_queued: usize,
-    max_queued_in_all: usize,
-    pub(super) queued: usize,
-    /// What of it transports have been told of and have not taken.
-    offered: usize,
-    /// The most that ever waited, in all and for one.
-    pub(super) most_queued: usize,
-    pub(super) most_queued_of_one: usize,
-}
-
-impl Load {
-    /// What waits in the connection may have changed.
-    pub(super) fn recount(&mut self, entry: &mut Entry) {
-        let waiting = entry.session.queued_bytes();
-        let before = std::mem::replace(&mut entry.queued, waiting);
-        self.offer(entry, entry.offered.min(waiting));
-        if waiting < self.max_queued {
-            entry.reserved = 0;
-        }
-        self.queued = self.queued - before + waiting;
-        self.most_queued = self.most_queued.max(self.queued);
-        self.most_queued_of_one = self.most_queued_of_one.max(waiting);
-    }
-
-    /// Of what waits for it, the transport has been told of so much.
-    const fn offer(&mut self, entry: &mut Entry, bytes: usize) {
-        self.offered = self.offered - entry.offered + bytes;
-        entry.offered = bytes;
-    }
-
-    /// Whether the bound of that connection, or of all, is near by what has come since the transport was told of anything.
-    fn is_near_bound(&self, entry: &Entry) -> bool {
-        near(entry.queued, entry.offered, self.max_queued) || near(self.queued, self.offered, self.max_queued_in_all)
-    }
-
-    /// So many bytes may be queued for so many connections at a time without a look at how near the bounds are.
-    pub(super) fn portion(&self, receivers: usize) -> usize {
-        PORTION.min(self.max_queued / 8).min(self.max_queued_in_all / 8 / receivers.max(1))
-    }
-}
-
-/// Whether what waits may be more than that bound with one portion or two on top, though the transport has not been told of a
-/// quarter of it.
-const fn near(queued: usize, offered: usize, max: usize) -> bool {
-    queued >= max - max / 4 && queued - offered >= max / 4
 }
 
 impl Sessions {
@@ -135,11 +84,7 @@ impl Sessions {
             touched: VecDeque::new(),
             timers: Timers::new(),
             now: Instant::ORIGIN,
-            load: Load {
-                max_queued: capacity.queued_bytes_per_connection,
-                max_queued_in_all: capacity.queued_bytes,
-                ..Load::default()
-            },
+            load: Load::new(capacity.queued_bytes_per_connection, capacity.queued_bytes),
             slow: Vec::new(),
             resumed: VecDeque::new(),
             held_back: false,
@@ -176,8 +121,7 @@ impl Sessions {
             slow: false,
             compressing: false,
             reserved: 0,
-            queued: 0,
-            offered: 0,
+            waiting: Waiting::default(),
             held_back: false,
             look_at: None,
         });
@@ -189,9 +133,8 @@ impl Sessions {
         if self.get(conn).is_none() {
             return false;
         }
-        if let Some(entry) = self.entries[conn.index()].take() {
-            self.load.queued -= entry.queued;
-            self.load.offered -= entry.offered;
+        if let Some(mut entry) = self.entries[conn.index()].take() {
+            self.load.forget(&mut entry.waiting);
             self.living -= 1;
             self.stats.tls_handshaking -= usize::from(entry.handshaking);
             self.stats.tls_failures += u64::from(entry.handshaking);
@@ -212,7 +155,8 @@ impl Sessions {
     /// bound is for what already waits.
     pub(super) fn queue(&mut self, conn: ConnId, frame: &Frame) {
         let Some(entry) = find(&mut self.entries, conn).filter(|entry| !entry.slow) else { return };
-        let full = entry.queued > 0 && entry.queued >= self.load.max_queued;
+        let queued = entry.waiting.queued;
+        let full = queued > 0 && queued >= self.load.of_one.max;
         if full && !(frame.is_reserved() && entry.take_reserved(frame)) {
             match self.policy {
                 SlowConsumer::DropNewest => self.stats.dropped += 1,
@@ -221,21 +165,7 @@ impl Sessions {
             return;
         }
         entry.session.queue_with(frame, &mut self.deflater);
-        self.load.recount(entry);
-        self.held_back |= self.load.is_near_bound(entry) && !self.heedless;
-        entry.touch(&mut self.touched);
-    }
-
-    /// The same for several messages at once, which `all` is in one piece: one by one where the bound may lie between them.
-    #[inline]
-    pub(super) fn queue_all(&mut self, conn: ConnId, all: &Frame, frames: &[Frame]) {
-        let Some(entry) = find(&mut self.entries, conn).filter(|entry| !entry.slow) else { return };
-        if entry.queued + all.bytes().len() > self.load.max_queued {
-            return frames.iter().for_each(|frame| self.queue(conn, frame));
-        }
-        entry.session.queue(all);
-        self.load.recount(entry);
-        self.held_back |= self.load.is_near_bound(entry) && !self.heedless;
+        self.held_back |= entry.count_more(&mut self.load) && !self.heedless;
         entry.touch(&mut self.touched);
     }
 
@@ -279,6 +209,21 @@ impl Sessions {
 
     pub(super) const fn is_secure(&self) -> bool {
         self.acceptor.is_some()
+    }
+
+    /// Puts several messages at once, which `all` is in one piece, in the queue of each of these connections: one by one where the
+    /// bound may lie between them.
+    pub(super) fn queue_all(&mut self, to: &[ConnId], all: &Frame, frames: &[Frame]) {
+        for conn in to {
+            let Some(entry) = find(&mut self.entries, *conn).filter(|entry| !entry.slow) else { continue };
+            if entry.waiting.queued + all.bytes().len() > self.load.of_one.max {
+                frames.iter().for_each(|frame| self.queue(*conn, frame));
+                continue;
+            }
+            entry.session.queue(all);
+            self.held_back |= entry.count_more(&mut self.load) && !self.heedless;
+            entry.touch(&mut self.touched);
+        }
     }
 
     pub(super) fn answer(&mut self, conn: ConnId, answer: Answer) {
@@ -334,7 +279,7 @@ impl Sessions {
     /// There may be something to send.
     pub(super) fn touch(&mut self, conn: ConnId) {
         if let Some(entry) = find(&mut self.entries, conn) {
-            self.load.recount(entry);
+            entry.recount(&mut self.load);
             entry.touch(&mut self.touched);
         }
     }
@@ -342,7 +287,7 @@ impl Sessions {
     /// What waits in the connection may have changed.
     pub(super) fn recount(&mut self, conn: ConnId) {
         if let Some(entry) = find(&mut self.entries, conn) {
-            self.load.recount(entry);
+            entry.recount(&mut self.load);
         }
     }
 
@@ -366,7 +311,7 @@ impl Sessions {
         while let Some(conn) = self.touched.pop_front() {
             if let Some(entry) = find(&mut self.entries, conn) {
                 entry.touched = false;
-                self.load.offer(entry, entry.queued);
+                self.load.offer(&mut entry.waiting);
                 return Some(conn);
             }
         }
@@ -400,7 +345,7 @@ impl Sessions {
         };
         let Transmitted { sent, blocked } = entry.session.transmit(now, send)?;
         self.stats.bytes_out += sent as u64;
-        self.load.recount(entry);
+        entry.count_less(&mut self.load);
         if entry.session.is_open() {
             return Ok(Next { blocked, wants_bytes: true, ..Next::default() });
         }
@@ -432,13 +377,13 @@ impl Sessions {
 
     /// The connection for which most waits, and how much; none that is to be closed already.
     pub(super) fn heaviest(&self) -> Option<(ConnId, usize)> {
-        let candidates = self.entries.iter().flatten().filter(|entry| !entry.slow && entry.queued > 0);
-        candidates.max_by_key(|entry| entry.queued).map(|entry| (entry.conn, entry.queued))
+        let candidates = self.entries.iter().flatten().filter(|entry| !entry.slow && entry.waiting.queued > 0);
+        candidates.max_by_key(|entry| entry.waiting.queued).map(|entry| (entry.conn, entry.waiting.queued))
     }
 
     /// What waits for all but those that are to be closed already.
     pub(super) fn queued_by_living(&self) -> usize {
-        self.entries.iter().flatten().filter(|entry| !entry.slow).map(|entry| entry.queued).sum()
+        self.entries.iter().flatten().filter(|entry| !entry.slow).map(|entry| entry.waiting.queued).sum()
     }
 
     /// The connection with most is a slow one.
@@ -451,10 +396,10 @@ impl Sessions {
     /// While more waits in all than there may, the connection with most is a slow one. What waits for those that are to be
     /// closed already is as good as gone.
     pub(super) fn mind_the_total(&mut self) {
-        if self.load.queued <= self.load.max_queued_in_all {
+        if self.load.queued <= self.load.of_all.max {
             return;
         }
-        let mut over = self.queued_by_living().saturating_sub(self.load.max_queued_in_all);
+        let mut over = self.queued_by_living().saturating_sub(self.load.of_all.max);
         while over > 0 {
             let Some((conn, queued)) = self.heaviest() else { return };
             self.mark_slow(conn);
@@ -486,6 +431,28 @@ impl Entry {
         }
     }
 
+    /// Something was queued: whether a bound is near.
+    #[inline]
+    fn count_more(&mut self, load: &mut Load) -> bool {
+        load.grow(&mut self.waiting, self.session.queued_bytes())
+    }
+
+    /// Something has left, perhaps.
+    #[inline]
+    fn count_less(&mut self, load: &mut Load) {
+        let queued = self.session.queued_bytes();
+        load.shrink(&mut self.waiting, queued);
+        if queued < load.of_one.max {
+            self.reserved = 0;
+        }
+    }
+
+    /// What waits may have changed, either way.
+    fn recount(&mut self, load: &mut Load) {
+        self.count_less(load);
+        self.count_more(load);
+    }
+
     /// Takes room for a frame from what is reserved; whether there was so much.
     fn take_reserved(&mut self, frame: &Frame) -> bool {
         let taken = usize::from(self.reserved) + frame.bytes().len();
@@ -507,10 +474,6 @@ impl Entry {
         debug_assert!(answered || !self.session.is_open());
     }
 }
-
-/// So many bytes are queued at a time where the bounds are not small. All that a connection says in a turn of the event loop (80
-/// KiB) is one portion; what a peer that does not read is owed is dropped by whole portions once part of one has left.
-const PORTION: usize = 128 << 10;
 
 /// Room beyond the bound of a queue for replies to heartbeats, so that a busy peer is not taken for a dead one.
 const RESERVED: usize = 16 * 1024;

@@ -8,7 +8,8 @@ use super::sessions::{Answer, Sessions};
 use super::{Config, Next, Stats};
 use crate::deflate::Inflater;
 use crate::error::CloseReason;
-use crate::frame::{Frame, Joint};
+use crate::frame::Frame;
+use crate::frame::memory::Joint;
 use crate::http::RequestBuf;
 use crate::id::ConnId;
 use crate::limits::Capacity;
@@ -376,7 +377,7 @@ impl Shard {
             [frame] => to.iter().for_each(|conn| self.sessions.queue(*conn, frame)),
             frames => {
                 let all = self.joint.join(frames);
-                to.iter().for_each(|conn| self.sessions.queue_all(*conn, &all, frames));
+                self.sessions.queue_all(to, &all, frames);
             }
         }
         bytes

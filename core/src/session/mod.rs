@@ -415,10 +415,10 @@ impl Session {
         self.machine.tick(now);
         let mut sent = 0;
         let mut blocked = false;
-        while !blocked {
+        // With TLS something may be pending though nothing is queued.
+        while !(blocked || self.machine.outbox.is_empty() && self.tls.is_none()) {
             let result = match self.machine.outbox.only() {
                 Some(piece) if self.tls.is_none() => send(&[IoSlice::new(piece)]),
-                None if self.tls.is_none() && self.machine.outbox.is_empty() => break,
                 _ => {
                     let mut slices = [IoSlice::new(&[]); SLICES];
                     match self.pending(&mut slices) {

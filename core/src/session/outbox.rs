@@ -49,6 +49,12 @@ impl fmt::Debug for Chunk {
 }
 
 impl Chunk {
+    /// The same for what is no frame, which is rare.
+    #[inline(never)]
+    fn other_bytes(&self) -> &[u8] {
+        self.bytes()
+    }
+
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Frame(frame) => frame.bytes(),
@@ -71,7 +77,7 @@ impl Outbox {
 
     /// Queues a message. Where nobody else gets it and such a one waits already, the two become one piece, so that many small
     /// ones cost the transport what one does.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_frame(&mut self, frame: &Frame) {
         if !(self.first.is_some() && frame.is_alone() && self.join(frame.bytes())) {
             self.push(Chunk::Frame(frame.clone()));
@@ -167,8 +173,11 @@ impl Outbox {
     /// What is next, if all of it is in one piece.
     #[inline]
     pub(super) fn only(&self) -> Option<&[u8]> {
-        let first = self.first.as_ref().filter(|_| self.others.is_empty())?;
-        Some(&first.bytes()[self.sent..])
+        let bytes = match self.first.as_ref().filter(|_| self.others.is_empty())? {
+            Chunk::Frame(frame) => frame.bytes(),
+            other => other.other_bytes(),
+        };
+        Some(&bytes[self.sent..])
     }
 
     /// Fills `slices` with what is next; returns how many were filled.

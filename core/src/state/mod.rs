@@ -16,7 +16,8 @@ use self::outbox::Outbox;
 use self::stats::Stats;
 use self::tickets::{Promise, Tickets};
 use crate::error::{CloseReason, CommandError};
-use crate::frame::{FrameBuf, Kind};
+use crate::frame::Kind;
+use crate::frame::memory::FrameBuf;
 use crate::id::{ConnId, Ticket};
 use crate::limits::Capacity;
 use crate::log::{Journal, Level, Listener};
@@ -155,9 +156,7 @@ impl State {
         match payload {
             Payload::Json(_) => Ok(()),
             // Those with version 1 are passed over.
-            Payload::Binary(_) => {
-                Ok(wire::encode_broadcast(Vsn::V2, &mut Vec::new(), topic, event, payload).map(drop)?)
-            }
+            Payload::Binary(_) => Ok(wire::begin_broadcast(Vsn::V2, &mut Vec::new(), topic, event, payload).map(drop)?),
         }
     }
 
@@ -234,11 +233,12 @@ impl State {
                 continue;
             }
             let out = self.frames.begin();
-            match wire::encode_broadcast(vsn, out, self.pubsub.name(topic), event, payload) {
-                Ok(kind) => {
+            match wire::begin_broadcast(vsn, out, self.pubsub.name(topic), event, payload) {
+                Ok((kind, tail)) => {
                     self.stats.delivered += count as u64;
                     let audience = self.pubsub.audience(topic, vsn.into());
-                    self.outbox.deliver_all(to, audience, skip, self.frames.finish(kind));
+                    let frame = self.frames.finish_with(kind, payload.bytes(), tail);
+                    self.outbox.deliver_all(to, audience, skip, frame);
                 }
                 Err(EncodeError::BinaryUnsupported) => self.stats.binary_passed_over += count as u64,
                 Err(error) => return Err(error.into()),
@@ -274,10 +274,10 @@ impl State {
         let skip = except.and_then(|member| self.pubsub.place(member));
         let count = to.len() - usize::from(skip.is_some());
         if count > 0 {
-            self.frames.begin().extend_from_slice(text.as_bytes());
+            self.frames.begin();
             self.stats.delivered += count as u64;
             let audience = self.pubsub.audience(topic, Form::Raw);
-            self.outbox.deliver_all(to, audience, skip, self.frames.finish(Kind::Text));
+            self.outbox.deliver_all(to, audience, skip, self.frames.finish_with(Kind::Text, text.as_bytes(), &[]));
         }
     }
 

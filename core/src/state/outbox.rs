@@ -80,11 +80,13 @@ enum Entry {
 }
 
 /// The queue of outputs. Receivers of broadcasts stand in one long list, used again once all is drained, so a delivery
-/// allocates nothing.
+/// allocates nothing; and while the audience is the one of the broadcast before, they stand there already.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     queue: VecDeque<Entry>,
     targets: Vec<ConnId>,
+    /// Who stands last in the list, and where.
+    last: (Audience, Range<usize>),
     /// Whether the first of the queue has been handed out; it is dropped when the next one is.
     lent: bool,
 }
@@ -96,8 +98,18 @@ impl Outbox {
 
     /// To all of `to`, which are called `audience`, but the one at `skip`.
     pub(crate) fn deliver_all(&mut self, to: &[ConnId], audience: Audience, skip: Option<usize>, frame: Frame) {
-        let start = self.targets.len();
         let audience = if skip.is_some() { Audience::UNKNOWN } else { audience };
+        if !self.last.0.is(audience) {
+            self.last = (audience, self.put(to, skip));
+        }
+        self.queue.push_back(Entry::Many(self.last.1.clone(), audience, frame));
+    }
+
+    fn put(&mut self, to: &[ConnId], skip: Option<usize>) -> Range<usize> {
+        if self.queue.is_empty() {
+            self.targets.clear();
+        }
+        let start = self.targets.len();
         match skip {
             Some(at) => {
                 self.targets.extend_from_slice(&to[..at]);
@@ -105,7 +117,7 @@ impl Outbox {
             }
             None => self.targets.extend_from_slice(to),
         }
-        self.queue.push_back(Entry::Many(start..self.targets.len(), audience, frame));
+        start..self.targets.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -134,10 +146,7 @@ impl Outbox {
             self.queue.pop_front();
         }
         self.lent = !self.queue.is_empty();
-        let Some(current) = self.queue.front() else {
-            self.targets.clear();
-            return None;
-        };
+        let current = self.queue.front()?;
         let mut to_audience = Audience::UNKNOWN;
         let output = match current {
             Entry::One(to, frame) => Output::Deliver { to: std::slice::from_ref(to), frame },

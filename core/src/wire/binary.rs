@@ -62,8 +62,9 @@ pub(super) fn encode_reply(
     write(out, REPLY, [&join_ref.plain()?, &ref_.plain()?, topic, status], data)
 }
 
-pub(super) fn encode_broadcast(out: &mut Vec<u8>, topic: &str, event: &str, data: &[u8]) -> Result<(), EncodeError> {
-    write(out, BROADCAST, [topic, event], data)
+/// A broadcast up to its data, which ends it.
+pub(super) fn begin_broadcast(out: &mut Vec<u8>, topic: &str, event: &str) -> Result<(), EncodeError> {
+    write(out, BROADCAST, [topic, event], &[])
 }
 
 const PUSH: u8 = 0;

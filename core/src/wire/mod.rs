@@ -161,7 +161,26 @@ pub(crate) fn encode_reply(
     }
 }
 
-/// Appends a broadcast: neither ref nor join_ref, the same bytes for every subscriber.
+/// Appends what stands before the payload of a broadcast, and says what stands behind it: neither ref nor join_ref, the same bytes
+/// for every subscriber.
+pub(crate) fn begin_broadcast(
+    vsn: Vsn,
+    out: &mut Vec<u8>,
+    topic: &str,
+    event: &str,
+    payload: Payload<'_>,
+) -> Result<(Kind, &'static [u8]), EncodeError> {
+    match (payload, vsn) {
+        (Payload::Json(_), Vsn::V1) => Ok((Kind::Text, v1::begin_broadcast(out, topic, event))),
+        (Payload::Json(_), Vsn::V2) => Ok((Kind::Text, v2::begin_broadcast(out, topic, event))),
+        (Payload::Binary(_), vsn) => {
+            binary_only_in(vsn)?;
+            binary::begin_broadcast(out, topic, event).map(|()| (Kind::Binary, &[][..]))
+        }
+    }
+}
+
+/// Appends all of it.
 pub(crate) fn encode_broadcast(
     vsn: Vsn,
     out: &mut Vec<u8>,
@@ -169,13 +188,10 @@ pub(crate) fn encode_broadcast(
     event: &str,
     payload: Payload<'_>,
 ) -> Result<Kind, EncodeError> {
-    match payload {
-        Payload::Json(payload) => Ok(encode_control(vsn, out, Ref::Null, Ref::Null, topic, event, payload)),
-        Payload::Binary(data) => {
-            binary_only_in(vsn)?;
-            binary::encode_broadcast(out, topic, event, data).map(|()| Kind::Binary)
-        }
-    }
+    let (kind, tail) = begin_broadcast(vsn, out, topic, event, payload)?;
+    out.extend_from_slice(payload.bytes());
+    out.extend_from_slice(tail);
+    Ok(kind)
 }
 
 /// Appends any message that a server sends as text, `phx_close` and `phx_error` too: these have the join_ref as ref.

@@ -17,13 +17,23 @@ pub(super) fn decode(text: &str) -> Result<Message<'_>, DecodeError> {
     })
 }
 
+/// A broadcast up to its payload; and what is behind that.
+pub(super) fn begin_broadcast(out: &mut Vec<u8>, topic: &str, event: &str) -> &'static [u8] {
+    begin(out, topic, event);
+    b",\"ref\":null}"
+}
+
+fn begin(out: &mut Vec<u8>, topic: &str, event: &str) {
+    out.extend_from_slice(b"{\"topic\":");
+    json::escape_into(out, topic);
+    out.extend_from_slice(b",\"event\":");
+    json::escape_into(out, event);
+    out.extend_from_slice(b",\"payload\":");
+}
+
 /// A server never sends the `join_ref`; a client that has one may.
 pub(super) fn encode(out: &mut Vec<u8>, join_ref: Ref<'_>, ref_: Ref<'_>, text: Text<'_>) {
-    out.extend_from_slice(b"{\"topic\":");
-    json::escape_into(out, text.topic);
-    out.extend_from_slice(b",\"event\":");
-    json::escape_into(out, text.event);
-    out.extend_from_slice(b",\"payload\":");
+    begin(out, text.topic, text.event);
     text.body.write(out);
     out.extend_from_slice(b",\"ref\":");
     ref_.write_json(out);

@@ -46,6 +46,13 @@ pub(super) fn encode(out: &mut Vec<u8>, join_ref: Ref<'_>, ref_: Ref<'_>, text: 
 
 #[cold]
 fn encode_escaped(out: &mut Vec<u8>, join_ref: Ref<'_>, ref_: Ref<'_>, Text { topic, event, body }: Text<'_>) {
+    begin_escaped(out, join_ref, ref_, topic, event);
+    body.write(out);
+    out.push(b']');
+}
+
+#[cold]
+fn begin_escaped(out: &mut Vec<u8>, join_ref: Ref<'_>, ref_: Ref<'_>, topic: &str, event: &str) {
     out.push(b'[');
     join_ref.write_json(out);
     out.push(b',');
@@ -55,8 +62,16 @@ fn encode_escaped(out: &mut Vec<u8>, join_ref: Ref<'_>, ref_: Ref<'_>, Text { to
     out.push(b',');
     json::escape_into(out, event);
     out.push(b',');
-    body.write(out);
-    out.push(b']');
+}
+
+/// A broadcast up to its payload; and what is behind that.
+pub(super) fn begin_broadcast(out: &mut Vec<u8>, topic: &str, event: &str) -> &'static [u8] {
+    if json::is_plain(topic.as_bytes()) && json::is_plain(event.as_bytes()) {
+        append(out, ["[null,null,\"", topic, "\",\"", event, "\","]);
+    } else {
+        begin_escaped(out, Ref::Null, Ref::Null, topic, event);
+    }
+    b"]"
 }
 
 /// With room made once for all.
