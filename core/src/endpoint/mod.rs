@@ -438,8 +438,10 @@ impl<S> Endpoint<S> {
 
     fn close_slow(&mut self, app: &mut S, conn: ConnId) {
         let now = self.sessions.now;
-        if self.hub.close(now, app, conn, CloseReason::SlowConsumer).is_ok() {
-            self.sessions.stats.slow_consumers += 1;
+        self.sessions.stats.slow_consumers += 1;
+        if self.hub.close(now, app, conn, CloseReason::SlowConsumer).is_err() {
+            // To the hub it has ended before: what is left of it is its queue.
+            self.sessions.close(conn, CloseReason::SlowConsumer);
         }
     }
 

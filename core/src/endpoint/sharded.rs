@@ -326,10 +326,11 @@ impl<S> Sharded<S> {
                 }
             }
             Input::Slow(local) => {
-                if let Some(conn) = self.posts[shard].get(*local)
-                    && self.hub.close(now, app, conn, CloseReason::SlowConsumer).is_ok()
-                {
-                    self.slow_consumers += 1;
+                let Some(conn) = self.posts[shard].get(*local) else { return };
+                self.slow_consumers += 1;
+                if self.hub.close(now, app, conn, CloseReason::SlowConsumer).is_err() {
+                    // As in an endpoint: what is left of it is its queue.
+                    self.posts[shard].outputs.push(Output::Close(*local, CloseReason::SlowConsumer));
                 }
             }
             Input::Gone(local) => {

@@ -297,6 +297,20 @@ fn the_total_is_bounded_and_the_one_with_most_of_all_goes() {
     assert!(world.read(less).contains("xxx"));
 }
 
+#[test]
+fn the_total_is_that_of_those_too_that_have_said_goodbye() {
+    let mut world = World::new(2, Capacity::default().with_queued_bytes(15_000));
+    for _ in 0..20 {
+        let client = world.join("room:a");
+        world.say(client, &format!(r#"["1","2","room:a","echo",{{"text":"{}"}}]"#, "x".repeat(2000)));
+        world.bytes(client, &frame(0x88, &[3, 232]));
+        world.turn();
+        world.hub.mind_the_total(world.queued());
+        world.turn();
+        assert!(world.queued() <= 15_000, "{}", world.queued());
+    }
+}
+
 fn global(world: &World, (shard, conn): Client) -> ConnId {
     world.hub.name(shard, conn).unwrap()
 }

@@ -336,3 +336,15 @@ fn one_too_many_in_all_costs_one_connection_however_much_comes_in_one_read() {
     let open = all.iter().filter(|client| world.hub().is_open(world.conn(**client).unwrap())).count();
     assert_eq!(open, 3);
 }
+
+#[test]
+fn the_bound_of_all_is_that_of_those_too_that_have_said_goodbye_and_do_not_read() {
+    let mut bare = Bare::new(SlowConsumer::Close, Capacity::default().with_queued_bytes(15_000), 20);
+    for at in 0..20 {
+        let conn = bare.1[at];
+        bare.0.handle_bytes(Instant::ORIGIN, &mut App::default(), conn, &ping(&"x".repeat(2000)));
+        bare.0.handle_bytes(Instant::ORIGIN, &mut App::default(), conn, &[0x88, 0x80, 0, 0, 0, 0]);
+        while bare.0.poll_writable().is_some() {}
+        assert!(bare.0.stats().queued_bytes <= 15_000, "{at}: {:?}", bare.0.stats().queued_bytes);
+    }
+}
