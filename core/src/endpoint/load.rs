@@ -82,8 +82,13 @@ impl Load {
 
     /// So many bytes may be queued for so many connections at a time without a look at how near the bounds are.
     pub(super) fn portion(&self, receivers: usize) -> usize {
-        PORTION.min(self.of_one.max / 8).min(self.of_all.max / 8 / receivers.max(1))
+        portion(self.of_one.max, self.of_all.max, receivers)
     }
+}
+
+/// The same where those are the bounds of one and of all.
+pub(super) fn portion(of_one: usize, of_all: usize, receivers: usize) -> usize {
+    PORTION.min(of_one / 8).min(of_all / 8 / receivers.max(1))
 }
 
 impl Bound {

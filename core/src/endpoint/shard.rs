@@ -150,10 +150,12 @@ impl Shard {
     /// true, send what waits, and call it again with the same.
     pub fn handle_outputs(&mut self, now: Instant, outputs: &mut Outputs) -> bool {
         self.sessions.tick(now);
-        if self.portion >= PORTION {
-            self.portion = 0;
+        if self.is_portion_full() {
+            // As in an endpoint: whoever has had no turn to send gets all of it, and may be a slow one by that.
+            self.sessions.heedless = !self.sessions.touched.is_empty();
+            (self.portion, self.sessions.held_back) = (0, false);
         }
-        while self.portion < PORTION {
+        while !self.is_portion_full() {
             let Some(output) = outputs.entries.pop_front() else {
                 self.take_answer(outputs.handled);
                 break;
@@ -183,9 +185,10 @@ impl Shard {
                 }
             }
         }
+        self.sessions.heedless = false;
         self.sessions.deflater.forget();
         self.finish();
-        self.portion >= PORTION
+        self.is_portion_full()
     }
 
     // --- what to do ---
@@ -259,6 +262,11 @@ impl Shard {
     }
 
     // --- inside ---
+
+    /// Whether what waits is to be sent before more is taken from the hub.
+    const fn is_portion_full(&self) -> bool {
+        self.portion >= PORTION || self.sessions.held_back
+    }
 
     /// Whether a connection can go on only when the hub has.
     fn waits(&self, conn: ConnId) -> bool {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use super::load::portion;
 use super::mail::{Input, Inputs, Output, Outputs};
 use super::sessions::Answer;
 use super::shard::Shard;
@@ -12,6 +13,7 @@ use crate::frame::Frame;
 use crate::http::Response;
 use crate::hub::Hub;
 use crate::id::ConnId;
+use crate::limits::Capacity;
 use crate::log::Level;
 use crate::pubsub::Audience;
 use crate::state::outbox::Output as Said;
@@ -91,12 +93,13 @@ struct Post {
     start: u32,
 }
 
-#[derive(Default)]
 struct Run {
     to: Vec<ConnId>,
     audience: Audience,
     frames: Vec<Frame>,
     bytes: usize,
+    /// What may wait for a connection, and for all.
+    bounds: (usize, usize),
 }
 
 /// What is done about more waiting in all than is allowed.
@@ -117,13 +120,16 @@ impl<S> Sharded<S> {
     /// A hub with so many shards, at least one, each of which belongs to a thread.
     pub fn new(hub: Hub<S>, config: Config, shards: usize) -> (Self, Vec<Shard>) {
         let count = shards.max(1);
-        let shards = (0..count).map(|_| Shard::new(hub.capacity(), config.clone())).collect();
+        // All that is said before it is sent has room if each has its part of it.
+        let part = hub.capacity().clone().with_queued_bytes(hub.capacity().queued_bytes / count);
+        let shards = (0..count).map(|_| Shard::new(&part, config.clone())).collect();
         let posts = (0..count).map(|_| Post::default()).collect();
+        let run = Run::new(hub.capacity());
         let sharded = Self {
             hub,
             posts,
             places: Vec::new(),
-            run: Run::default(),
+            run,
             slow_consumers: 0,
             overload: Overload::Not,
             asked: 0,
@@ -430,9 +436,15 @@ impl Post {
 }
 
 impl Run {
+    fn new(capacity: &Capacity) -> Self {
+        let bounds = (capacity.queued_bytes_per_connection, capacity.queued_bytes);
+        Self { to: Vec::new(), audience: Audience::UNKNOWN, frames: Vec::new(), bytes: 0, bounds }
+    }
+
     /// Whether much has been said to a shard by what was there before.
     fn add(&mut self, posts: &mut [Post], places: &[Place], to: &[ConnId], audience: Audience, frame: &Frame) -> bool {
-        let fits = self.bytes + frame.bytes().len() <= MAX_BYTES;
+        let most = MAX_BYTES.min(portion(self.bounds.0, self.bounds.1, to.len()));
+        let fits = self.bytes + frame.bytes().len() <= most;
         let mut full = false;
         if self.frames.is_empty() || !fits || !(self.audience.is(audience) || self.to == to) {
             full = self.flush(posts, places);
@@ -489,5 +501,5 @@ const NOBODY: ConnId = ConnId::from_bits(u64::MAX);
 /// With so many bytes for one of the shards, what there is for all of them is given away before the hub goes on.
 const MAX_WEIGHT: usize = 256 << 10;
 
-/// A run has no more bytes than this, as an endpoint's.
+/// A run has no more bytes than this, nor than an endpoint's.
 const MAX_BYTES: usize = 64 << 10;

@@ -109,6 +109,13 @@ impl World {
         all
     }
 
+    /// Sockets take all that waits in a shard.
+    fn send(&mut self, at: usize) {
+        while let Some(conn) = self.shards[at].poll_writable() {
+            self.raw((at, conn));
+        }
+    }
+
     fn queued(&self) -> usize {
         self.shards.iter().map(|shard| shard.stats().queued_bytes).sum()
     }
@@ -341,4 +348,32 @@ fn idle_connections_are_closed_wherever_they_are() {
     assert_eq!((world.hub.hub().stats().idle_timeouts, world.hub.hub().subscriber_count("room:a")), (1, 1));
     let silent = &1001_u16.to_be_bytes();
     assert!(place(&world.raw(clients[1]), silent).is_some() && place(&world.raw(clients[0]), silent).is_none());
+}
+
+#[test]
+fn what_is_said_at_once_to_those_that_read_may_be_more_than_the_bounds() {
+    let (one, all) = (Capacity::default().with_queued_bytes_per_connection(20_000), 20 * 1000);
+    for capacity in [one, Capacity::default().with_queued_bytes(all)] {
+        let mut world = World::new(2, capacity);
+        for _ in 0..20 {
+            world.join("room:a");
+        }
+        let text = serde_json::json!("x".repeat(1000));
+        world
+            .hub
+            .act(NOW, &mut (), |hub, ()| (0..100).try_for_each(|_| hub.broadcast("room:a", "data", &text)))
+            .unwrap();
+        for at in 0..2 {
+            let mut outputs = world.hub.poll_outputs(at).unwrap();
+            while world.shards[at].handle_outputs(NOW, &mut outputs) {
+                world.send(at);
+            }
+            world.hub.mind_the_total(world.queued());
+            world.send(at);
+        }
+        world.turn();
+        assert_eq!(world.hub.stats().slow_consumers, 0);
+        let sent: u64 = world.shards.iter().map(|shard| shard.stats().bytes_out).sum();
+        assert!(sent >= 20 * 100 * 1000, "{sent}");
+    }
 }
