@@ -219,11 +219,11 @@ impl<S> Server<S> {
             while let Some(id) = self.endpoint.poll_writable() {
                 self.write(id);
             }
-            // Each end may be the last word to many, so what comes of it is sent before the next.
-            if !self.endpoint.holds_back() {
-                let Some(id) = self.dead.pop() else { break };
+            // Each end may be the last word to many, so what comes of it is sent before the next. None waits for what is held
+            // back: there may be no end of that.
+            if let Some(id) = self.dead.pop() {
                 self.close(app, id);
-            } else if self.rounds < ROUNDS {
+            } else if self.endpoint.holds_back() && self.rounds < ROUNDS {
                 self.rounds += 1;
                 self.catch_up();
                 self.endpoint.resume(self.now, app);

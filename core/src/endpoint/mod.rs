@@ -173,9 +173,10 @@ impl<S> Endpoint<S> {
         self.finish_turn(app);
     }
 
-    /// The transport is gone, whoever shut it down; so is the id.
+    /// The transport is gone, whoever shut it down; so is the id. What is [held back](Self::holds_back) does not go on by this.
     pub fn handle_close(&mut self, now: Instant, app: &mut S, conn: ConnId) {
-        self.begin_turn(now);
+        self.sessions.tick(now);
+        let now = self.sessions.now;
         if self.sessions.remove(conn) {
             self.hub.handle_close(now, app, conn, CloseReason::TransportEof);
         }
@@ -231,7 +232,7 @@ impl<S> Endpoint<S> {
         self.sessions.held_back
     }
 
-    /// Goes on with what was held back. `act` and `handle_*` do so, too; if what was pending had not been sent before, all that
+    /// Goes on with what was held back. `act` and `handle_*` (but `handle_close`) do so, too; if what was pending had not been sent before, all that
     /// was held back is queued, and what is more than may wait makes its receiver a slow one.
     ///
     /// ```

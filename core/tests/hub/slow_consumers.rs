@@ -159,7 +159,7 @@ fn a_host_that_sends_and_knows_nothing_of_what_is_held_back_says_most_of_the_bou
 
 #[test]
 fn one_whose_long_answers_are_held_back_goes_on_in_turn_with_others() {
-    let mut bare = Bare::new(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(10_000), 3);
+    let mut bare = Bare::new(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(10_000), 4);
     let [greedy, second, third] = [0, 1, 2].map(|at| bare.1[at]);
     let long = ping(&"x".repeat(2000)).repeat(50);
     bare.0.handle_bytes(Instant::ORIGIN, &mut App::default(), greedy, &long);
@@ -173,6 +173,11 @@ fn one_whose_long_answers_are_held_back_goes_on_in_turn_with_others() {
     }
     let mut rounds = 0;
     bare.send();
+    // That somebody goes is not their turn.
+    let gone = bare.1[3];
+    bare.0.handle_close(Instant::ORIGIN, &mut App::default(), gone);
+    assert!(bare.0.poll_writable().is_none() && bare.0.holds_back());
+    assert_eq!(bare.0.hub().subscriber_count("room:a"), 3);
     while bare.0.holds_back() {
         bare.0.resume(Instant::ORIGIN, &mut App::default());
         bare.send();

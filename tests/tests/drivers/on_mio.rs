@@ -4,3 +4,6 @@ use chanson_mio as driver;
 
 #[path = "list.rs"]
 mod list;
+
+#[path = "greedy.rs"]
+mod greedy;
