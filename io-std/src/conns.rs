@@ -136,23 +136,23 @@ impl Conns {
         }
     }
 
-    /// Gives the writer what `fill` puts into the batch, unless it is busy: how much, and whether it has gone. `fill` says
-    /// whether that was all.
-    pub(crate) fn write(&mut self, id: ConnId, fill: impl FnOnce(&mut Vec<u8>) -> bool) -> Result<usize, Gone> {
-        let Some(conn) = self.get_mut(id) else { return Ok(0) };
-        let (mut count, mut all, mut gone) = (0, false, false);
+    /// Gives the writer what `fill` puts into the batch, unless it is busy; whether it has gone. `fill` says whether that was
+    /// all.
+    pub(crate) fn write(&mut self, id: ConnId, fill: impl FnOnce(&mut Vec<u8>) -> bool) -> Result<(), Gone> {
+        let Some(conn) = self.get_mut(id) else { return Ok(()) };
+        let (mut all, mut gone) = (false, false);
         if let Some(mut batch) = conn.batch.take() {
             all = fill(&mut batch);
-            count = batch.len();
-            match count {
-                0 => conn.batch = Some(batch),
+            let busy = !batch.is_empty();
+            match busy {
+                false => conn.batch = Some(batch),
                 // There is room: it holds one, and that one is here.
-                _ => gone = conn.writer.try_send(batch).is_err(),
+                true => gone = conn.writer.try_send(batch).is_err(),
             }
-            self.busy += usize::from(count > 0);
+            self.busy += usize::from(busy);
         }
         self.keep_pace(id, all);
-        if gone { Err(Gone) } else { Ok(count) }
+        if gone { Err(Gone) } else { Ok(()) }
     }
 
     /// A writer has given its batch back.

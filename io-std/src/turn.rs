@@ -245,16 +245,16 @@ impl<S> Server<S> {
             return self.dead.push(id);
         }
         let endpoint = &mut self.endpoint;
-        match self.conns.write(id, |batch| {
+        let written = self.conns.write(id, |batch| {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = endpoint.pending(id, &mut slices);
             for slice in &slices[..count] {
                 batch.extend_from_slice(&slice[..slice.len().min(BATCH - batch.len())]);
             }
-            count < SLICES && batch.len() < BATCH
-        }) {
-            Ok(count) => self.endpoint.commit(id, count),
-            Err(Gone) => return self.dead.push(id),
+            endpoint.commit(id, batch.len())
+        });
+        if let Err(Gone) = written {
+            return self.dead.push(id);
         }
         if self.endpoint.is_done_sending(id) {
             self.conns.shut(id);

@@ -271,11 +271,10 @@ impl<S> Endpoint<S> {
     }
 
     /// The next `n` pending bytes were handed to somebody who will send them: they stay pending, but as they are, until
-    /// [`advance`](Self::advance) says that they have left. See `Session::commit`.
-    pub fn commit(&mut self, conn: ConnId, n: usize) {
-        if let Some(entry) = self.sessions.get_mut(conn) {
-            entry.session.commit(n);
-        }
+    /// [`advance`](Self::advance) says that they have left. Whether that is all there is to be sent for now. See
+    /// `Session::commit`.
+    pub fn commit(&mut self, conn: ConnId, n: usize) -> bool {
+        self.sessions.get_mut(conn).is_none_or(|entry| entry.session.commit(n))
     }
 
     /// That many of the pending bytes have left. If more can be read because of that (pipelined requests behind long

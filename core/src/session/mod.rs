@@ -372,12 +372,18 @@ impl Session {
 
     /// The next `n` pending bytes were handed to somebody who will say later, by [`advance`](Self::advance), that they have
     /// left: another thread, or an operating system that writes by itself. Until then they stay pending and are not taken
-    /// back, as what a slow peer is owed may be. Whoever sends what is pending at once need not say it.
-    pub fn commit(&mut self, n: usize) {
+    /// back, as what a slow peer is owed may be. Whoever sends what is pending at once need not say it. Whether that is all there
+    /// is to be sent for now: with TLS, what is pending may not be.
+    pub fn commit(&mut self, n: usize) -> bool {
         // What is encrypted stays as it is.
-        if self.tls.is_none() {
-            self.machine.outbox.commit(n);
-        }
+        let all = match &self.tls {
+            Some(tls) => n >= tls.pending().len(),
+            None => {
+                self.machine.outbox.commit(n);
+                true
+            }
+        };
+        all && self.machine.outbox.is_all_committed()
     }
 
     /// `n` bytes of what is pending have been sent.

@@ -145,6 +145,11 @@ impl Outbox {
         self.committed = self.committed.max(n.min(self.bytes));
     }
 
+    /// Whether all that waits is on its way.
+    pub(super) const fn is_all_committed(&self) -> bool {
+        self.committed == self.bytes
+    }
+
     /// Drops the messages of which nothing has left or is about to.
     pub(super) fn drop_frames(&mut self) {
         let mut on_their_way = self.sent + self.committed;

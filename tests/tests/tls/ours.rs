@@ -37,6 +37,24 @@ fn the_blocking_client_talks(host: Host) {
     }
 }
 
+/// More than may wait for a connection.
+fn much_is_said_at_once_to_one_that_reads(host: Host) {
+    let authority = Authority::new(&format!("much-{host:?}"));
+    let server = serve(host, Config::default().with_tls(authority.acceptor()));
+    let client = Client::connect(config("localhost", server.local_addr().port(), authority.connector())).unwrap();
+    let room = client.join("room:a", json!({})).unwrap();
+    let events = client.events();
+    room.send("much", json!({})).unwrap();
+    let mut count = 0;
+    while count < 60 {
+        match events.recv_timeout(PATIENCE).unwrap() {
+            Event::Message { event, .. } if &*event == "piece" => count += 1,
+            Event::Disconnected { reason, .. } => panic!("{reason:?} behind {count}"),
+            _ => {}
+        }
+    }
+}
+
 fn many_clients_on_one_loop_talk(host: Host) {
     let authority = Authority::new(&format!("loop-{host:?}"));
     let server = serve(host, Config::default().with_tls(authority.acceptor()));
@@ -165,6 +183,7 @@ on_each_driver! {
     a_broadcast_is_compressed_once_and_encrypted_for_each
     the_blocking_client_talks
     many_clients_on_one_loop_talk
+    much_is_said_at_once_to_one_that_reads
     a_server_that_is_not_trusted_is_told_apart
     certificates_change_while_connections_stay
     a_shutdown_says_goodbye
@@ -173,6 +192,7 @@ on_each_driver! {
 chanson_tests::on_host! {
     on_mio_threads MioThreads
     the_blocking_client_talks
+    much_is_said_at_once_to_one_that_reads
     certificates_change_while_connections_stay
     a_shutdown_says_goodbye
 }
