@@ -192,10 +192,13 @@ impl Link {
     /// The same, and waits for the worker if it has to.
     pub(super) fn send_within(&mut self, patience: Duration) {
         self.bell.ring();
-        match self.to.send_timeout(std::mem::take(&mut self.next), patience) {
-            Ok(()) => self.behind = false,
-            Err(error) => (self.next, self.behind) = (error.into_inner(), true),
+        if let Err(error) = self.to.send_timeout(std::mem::take(&mut self.next), patience) {
+            self.next = error.into_inner();
+            // Once more, so that the worker rings when it has made room. If it has gone the next turn says so.
+            drop(self.send());
+            return;
         }
+        self.behind = false;
         self.bell.ring();
     }
 
@@ -224,3 +227,33 @@ const BATCHES: usize = 8;
 
 /// Batches that wait for the hub: a shard sends fewer than that without an answer.
 const INPUTS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_that_has_waited_in_vain_is_woken_when_there_is_room() {
+        let rung = Arc::new(AtomicUsize::new(0));
+        let hub = Arc::new(Bell::new({
+            let rung = Arc::clone(&rung);
+            move || {
+                rung.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+        }));
+        let ((to, batches), (inputs, from)) = (bounded(1), bounded(1));
+        let (flags, bell) = (Arc::<Flags>::default(), Arc::new(Bell::new(|| Ok(()))));
+        let ends = Ends { from: batches, to: inputs, flags: flags.clone(), bell: bell.clone(), hub: hub.clone() };
+        let mut link =
+            Link { to, from, bell, flags, next: Batch::default(), behind: false, inputs: None, thread: None };
+        link.send_within(Duration::ZERO);
+        assert!(!link.is_behind());
+        link.send_within(Duration::ZERO);
+        assert!(link.is_behind() && !link.caught_up());
+        hub.lie_down();
+        assert!(ends.from.try_recv().is_ok());
+        ends.made_room();
+        assert_eq!((link.caught_up(), rung.load(Ordering::Relaxed)), (true, 1));
+    }
+}
