@@ -219,6 +219,10 @@ impl<S> Endpoint<S> {
     /// ```
     pub fn act<T>(&mut self, now: Instant, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
         self.begin_turn(now);
+        if self.sessions.held_back && self.hub.waiting() > self.hub.capacity().queued_bytes {
+            // More is said each time than transports take by then. Now they have not had their turn, so all of it is queued.
+            self.go_on();
+        }
         let result = act(&mut self.hub, app);
         self.finish_turn(app);
         result
@@ -232,8 +236,9 @@ impl<S> Endpoint<S> {
         self.sessions.held_back
     }
 
-    /// Goes on with what was held back. `act` and `handle_*` (but `handle_close`) do so, too; if what was pending had not been sent before, all that
-    /// was held back is queued, and what is more than may wait makes its receiver a slow one.
+    /// Goes on with what was held back. `act` and `handle_*` (but `handle_close`) do so, too; if what was pending had not been
+    /// sent before, all that was held back is queued, and what is more than may wait makes its receiver a slow one; so it is when
+    /// an `act` finds more held back than `Capacity::queued_bytes`.
     ///
     /// ```
     /// # use chanson_core::{Endpoint, Hub, time::Instant};

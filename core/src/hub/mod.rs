@@ -153,6 +153,11 @@ impl<S> Hub<S> {
         !self.state.outbox.is_empty()
     }
 
+    /// About how many bytes of memory its deliveries take that nobody has asked for.
+    pub(crate) const fn waiting(&self) -> usize {
+        self.state.outbox.weight()
+    }
+
     /// The next output, and to what audience it goes if it is a delivery.
     pub(crate) fn poll_delivery(&mut self) -> Option<(Output<'_>, Audience)> {
         self.state.outbox.poll()

@@ -87,12 +87,15 @@ pub(crate) struct Outbox {
     targets: Vec<ConnId>,
     /// Who stands last in the list, and where.
     last: (Audience, Range<usize>),
+    /// Bytes of the frames that are to be delivered.
+    bytes: usize,
     /// Whether the first of the queue has been handed out; it is dropped when the next one is.
     lent: bool,
 }
 
 impl Outbox {
     pub(crate) fn deliver(&mut self, to: ConnId, frame: Frame) {
+        self.bytes += frame.bytes().len();
         self.queue.push_back(Entry::One(to, frame));
     }
 
@@ -102,6 +105,7 @@ impl Outbox {
         if !self.last.0.is(audience) {
             self.last = (audience, self.put(to, skip));
         }
+        self.bytes += frame.bytes().len();
         self.queue.push_back(Entry::Many(self.last.1.clone(), audience, frame));
     }
 
@@ -118,6 +122,11 @@ impl Outbox {
             None => self.targets.extend_from_slice(to),
         }
         start..self.targets.len()
+    }
+
+    /// About how many bytes of memory its deliveries take.
+    pub(crate) const fn weight(&self) -> usize {
+        self.bytes + self.targets.len() * size_of::<ConnId>()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -142,8 +151,10 @@ impl Outbox {
 
     /// The next output, and to what audience it goes if it is a delivery.
     pub(crate) fn poll(&mut self) -> Option<(Output<'_>, Audience)> {
-        if self.lent {
-            self.queue.pop_front();
+        if self.lent
+            && let Some(Entry::One(_, frame) | Entry::Many(_, _, frame)) = self.queue.pop_front()
+        {
+            self.bytes -= frame.bytes().len();
         }
         self.lent = !self.queue.is_empty();
         let current = self.queue.front()?;

@@ -158,6 +158,26 @@ fn a_host_that_sends_and_knows_nothing_of_what_is_held_back_says_most_of_the_bou
 }
 
 #[test]
+fn a_host_that_says_more_each_time_than_is_sent_by_then_is_bounded() {
+    let capacity = Capacity::default().with_queued_bytes_per_connection(10_000).with_queued_bytes(200_000);
+    for policy in [SlowConsumer::Close, SlowConsumer::DropNewest] {
+        let mut bare = Bare::new(policy, capacity.clone(), 2);
+        // So much is kept, for the peers read; and then no more.
+        for times in 1..=4 {
+            bare.publish(100);
+            bare.send();
+            let stats = bare.0.stats();
+            assert_eq!(stats.slow_consumers > 0 || stats.dropped > 0, times == 4, "{times}: {stats:?}");
+        }
+        while bare.0.holds_back() {
+            bare.0.resume(Instant::ORIGIN, &mut App::default());
+            bare.send();
+        }
+        assert_eq!(bare.0.stats().queued_bytes, 0);
+    }
+}
+
+#[test]
 fn one_whose_long_answers_are_held_back_goes_on_in_turn_with_others() {
     let mut bare = Bare::new(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(10_000), 4);
     let [greedy, second, third] = [0, 1, 2].map(|at| bare.1[at]);
