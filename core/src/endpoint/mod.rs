@@ -177,8 +177,10 @@ impl<S> Endpoint<S> {
     pub fn handle_close(&mut self, now: Instant, app: &mut S, conn: ConnId) {
         self.sessions.tick(now);
         let now = self.sessions.now;
+        // It may have ended for another reason that the hub was not told of, since something was held back.
+        let end = self.sessions.get_mut(conn).and_then(|entry| entry.session.take_end());
         if self.sessions.remove(conn) {
-            self.hub.handle_close(now, app, conn, CloseReason::TransportEof);
+            self.hub.handle_close(now, app, conn, end.unwrap_or(CloseReason::TransportEof));
         }
         self.finish_turn(app);
     }

@@ -119,7 +119,10 @@ impl Shard {
     /// The transport is gone, whoever shut it down; so is the id, as soon as the hub knows.
     pub fn handle_close(&mut self, now: Instant, conn: ConnId) {
         self.sessions.tick(now);
+        // It may have ended for a reason that there was no room for.
+        let end = self.sessions.get_mut(conn).and_then(|entry| entry.session.take_end());
         if self.sessions.remove(conn) {
+            self.inputs.entries.extend(end.map(|reason| Input::Ended(conn, reason)));
             self.inputs.entries.push_back(Input::Gone(conn));
         }
     }

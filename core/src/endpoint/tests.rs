@@ -318,6 +318,19 @@ fn the_total_is_that_of_those_too_that_have_said_goodbye() {
     }
 }
 
+#[test]
+fn why_a_connection_ended_is_known_though_a_batch_is_full() {
+    let mut world = World::new(1, Capacity::default());
+    let (speaker, silent) = (world.join("room:a"), world.connect());
+    while world.shards[0].has_room() {
+        world.publish(speaker, "room:b", &"x".repeat(30_000));
+    }
+    world.shards[0].handle_timeout(NOW + Duration::from_secs(6));
+    assert!(world.shards[0].transmit(NOW, silent.1, |_| Ok(0)).unwrap().finished);
+    world.gone(silent);
+    assert_eq!((world.hub.hub().stats().handshake_timeouts, world.hub.connections()), (1, 1));
+}
+
 fn global(world: &World, (shard, conn): Client) -> ConnId {
     world.hub.name(shard, conn).unwrap()
 }

@@ -460,6 +460,11 @@ impl Session {
             && self.tls.as_ref().is_none_or(|tls| tls.is_done_sending())
     }
 
+    /// Why it ended, if no event has said so.
+    pub(crate) const fn take_end(&mut self) -> Option<CloseReason> {
+        self.machine.take_closed()
+    }
+
     /// Whether what it sends may be compressed.
     pub(crate) const fn is_compressing(&self) -> bool {
         self.compression.is_some()

@@ -373,3 +373,16 @@ fn the_bound_of_all_is_that_of_those_too_that_have_said_goodbye_and_do_not_read(
         assert!(bare.0.stats().queued_bytes <= 15_000, "{at}: {:?}", bare.0.stats().queued_bytes);
     }
 }
+
+#[test]
+fn why_a_connection_ended_is_known_though_something_is_held_back() {
+    let mut bare = Bare::new(SlowConsumer::Close, Capacity::default().with_queued_bytes_per_connection(10_000), 1);
+    let silent = bare.0.handle_connect(Instant::ORIGIN, None).unwrap();
+    bare.publish(100);
+    bare.send();
+    let later = Instant::from_millis(6000);
+    bare.0.handle_timeout(later, &mut App::default());
+    assert!(bare.0.holds_back() && bare.0.is_finished(silent));
+    bare.0.handle_close(later, &mut App::default(), silent);
+    assert_eq!(bare.0.stats().hub.handshake_timeouts, 1);
+}
