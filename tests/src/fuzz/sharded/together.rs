@@ -122,12 +122,21 @@ impl World {
         for mut piece in pieces(number, &mut self.conns[at].held, &bytes) {
             if self.endpoint.wants_bytes(id) {
                 self.endpoint.handle_bytes(self.now, &mut self.later, id, &piece);
+                self.go_on();
             }
             if self.host.shards[shard].wants_bytes(conn) {
                 let len = piece.len();
                 self.host.shards[shard].handle_buffer(self.now, conn, &mut piece, len);
             }
             self.host.settle();
+        }
+    }
+
+    /// The endpoint goes on with what it holds back, which shards do not: the hub's answers have left it by then.
+    fn go_on(&mut self) {
+        while self.endpoint.holds_back() {
+            while self.endpoint.poll_writable().is_some() {}
+            self.endpoint.resume(self.now, &mut self.later);
         }
     }
 
@@ -150,6 +159,7 @@ impl World {
         if self.endpoint.poll_timeout().is_some_and(|due| due <= self.now) {
             self.endpoint.handle_timeout(self.now, &mut self.later);
         }
+        self.go_on();
         (0..self.host.shards.len()).for_each(|shard| self.host.pass_time_of_shard(shard));
         self.host.settle();
         self.host.pass_time_of_hub();
