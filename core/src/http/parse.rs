@@ -87,7 +87,7 @@ impl Reader {
                 Stage::Head => {
                     let found = self.scan.find_end(fresh, limits.head, limits.headers)?;
                     let Some((start, end)) = found else { return Ok((used, Progress::More)) };
-                    self.begin(&fresh[start..end], limits)?;
+                    self.begin(&fresh[start..end], fresh.len() - end, limits)?;
                     used += end;
                     waits = self.facts.expects_continue;
                 }
@@ -146,8 +146,8 @@ impl Reader {
         *self = Self::default();
     }
 
-    /// Takes the head in and chooses how the body is read.
-    fn begin(&mut self, head: &[u8], limits: &Limits) -> Result<(), u16> {
+    /// Takes the head in, behind which so many bytes have come, and chooses how the body is read.
+    fn begin(&mut self, head: &[u8], behind: usize, limits: &Limits) -> Result<(), u16> {
         self.facts = facts(head, self.scan.parts())?;
         self.head_len = head.len();
         self.stage = match self.facts.framing {
@@ -157,6 +157,8 @@ impl Reader {
             Framing::Chunked => Stage::Chunked(Chunked::default()),
         };
         if self.facts.framing != Framing::None {
+            let body = if let Framing::Length(len) = self.facts.framing { len } else { 0 };
+            self.kept.reserve(head.len() + body.min(behind));
             self.kept.extend_from_slice(head);
         }
         Ok(())

@@ -36,7 +36,7 @@ impl Sidekick {
         if request.header("content-length").is_none() && request.header("transfer-encoding").is_none() {
             return Response::text(411, "Length Required");
         }
-        match std::str::from_utf8(request.body()) {
+        match simdutf8::basic::from_utf8(request.body()) {
             Ok(body) => self.handle_post(hub, request.path(), body),
             Err(_) => Response::text(400, "The body is not UTF-8"),
         }

@@ -80,6 +80,9 @@ use crate::json;
 /// lower the [`Bounds`]. [`Raw`] is checked without recursion.
 pub const MAX_DEPTH: usize = 256;
 
+/// So many bytes most texts have.
+const USUAL: usize = 128;
+
 /// Writes a value as ION, in the package's own style, within the default [`Bounds`].
 ///
 /// ```
@@ -145,7 +148,7 @@ impl Bounds {
     /// # Errors
     /// As [`to_string`].
     pub fn to_string<T: Serialize + ?Sized>(self, value: &T) -> Result<String, Error> {
-        let mut serializer = Serializer::new(self);
+        let mut serializer = Serializer::with_capacity(self, USUAL);
         value.serialize(&mut serializer)?;
         Ok(serializer.into_string())
     }

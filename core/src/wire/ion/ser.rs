@@ -52,6 +52,11 @@ impl Serializer {
         Self { out: String::new(), bounds, depth: 0, next: None, verbatim: None, date_end: 0 }
     }
 
+    /// The same with room for so many bytes.
+    pub(super) fn with_capacity(bounds: Bounds, bytes: usize) -> Self {
+        Self { out: String::with_capacity(bytes), ..Self::new(bounds) }
+    }
+
     /// What was written.
     pub fn into_string(self) -> String {
         self.out
