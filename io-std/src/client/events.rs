@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use chanson_core::client::{Event, Presence};
+use chanson_core::PayloadBuf;
+use chanson_core::client::{Cause, Closing, Event, JoinError, Presence};
 
 use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 
@@ -16,7 +17,9 @@ use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 ///
 /// The queue begins with the client and holds up to [`CAPACITY`](Self::CAPACITY) events, of up to
 /// [`CAPACITY_BYTES`](Self::CAPACITY_BYTES) together. Beyond that the oldest go, which [`lost`](Self::lost) counts: a client
-/// whose events nobody reads costs that much and works all the same.
+/// whose events nobody reads costs that much and works all the same. First go messages and who came and left, which a server
+/// may say in any number, and only then what became of the connection, of channels and of a list of presences as a whole:
+/// a flood does not hide that a channel has ended.
 #[derive(Clone)]
 pub struct Events(pub(super) Arc<Queue>);
 
@@ -45,7 +48,7 @@ impl Events {
     /// Whether the client has ended and all is read.
     pub fn is_finished(&self) -> bool {
         let list = self.0.lock();
-        list.closed && list.events.is_empty()
+        list.closed && list.len() == 0
     }
 
     /// How many events were dropped so far, since too many waited.
@@ -77,10 +80,18 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct List {
-    events: VecDeque<Event>,
+    /// What a server may say as often as it likes.
+    news: VecDeque<Numbered>,
+    /// What became of something.
+    states: VecDeque<Numbered>,
+    /// How many events there were: the number of the next.
+    count: u64,
     bytes: usize,
     closed: bool,
 }
+
+/// An event and its place among those of both kinds.
+type Numbered = (u64, Event);
 
 impl Queue {
     pub(super) fn new() -> Self {
@@ -90,14 +101,11 @@ impl Queue {
     pub(super) fn push(&self, event: Event) {
         let mut list = self.lock();
         let bytes = weight(&event);
-        while list.events.len() >= Events::CAPACITY
-            || !list.events.is_empty() && list.bytes + bytes > Events::CAPACITY_BYTES
-        {
-            list.take();
+        while list.len() >= Events::CAPACITY || list.len() > 0 && list.bytes + bytes > Events::CAPACITY_BYTES {
+            list.lose();
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
-        list.bytes += bytes;
-        list.events.push_back(event);
+        list.put(event, bytes);
         self.came.notify_one();
     }
 
@@ -140,18 +148,57 @@ impl Queue {
 }
 
 impl List {
+    fn len(&self) -> usize {
+        self.news.len() + self.states.len()
+    }
+
+    fn put(&mut self, event: Event, bytes: usize) {
+        let kind = if is_news(&event) { &mut self.news } else { &mut self.states };
+        kind.push_back((self.count, event));
+        self.count += 1;
+        self.bytes += bytes;
+    }
+
+    /// The oldest.
     fn take(&mut self) -> Option<Event> {
-        let event = self.events.pop_front()?;
+        let news_first = match (self.news.front(), self.states.front()) {
+            (Some((news, _)), Some((state, _))) => news < state,
+            (news, _) => news.is_some(),
+        };
+        let kind = if news_first { &mut self.news } else { &mut self.states };
+        let taken = kind.pop_front();
+        self.without(taken)
+    }
+
+    /// Makes room.
+    fn lose(&mut self) {
+        let lost = self.news.pop_front().or_else(|| self.states.pop_front());
+        self.without(lost);
+    }
+
+    fn without(&mut self, taken: Option<Numbered>) -> Option<Event> {
+        let (_, event) = taken?;
         self.bytes -= weight(&event);
         Some(event)
     }
 }
 
+const fn is_news(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Message { .. } | Event::PresenceJoin { .. } | Event::PresenceLeave { .. } | Event::PresenceSync { .. }
+    )
+}
+
 /// Bytes that a server made an event hold, about. What is not counted is shared, or small.
 fn weight(event: &Event) -> usize {
+    let len = |payload: &PayloadBuf| payload.as_payload().len();
     match event {
-        Event::Message { event, payload, .. } => event.len() + payload.as_payload().len(),
-        Event::Joined { response, .. } => response.as_payload().len(),
+        Event::Message { event, payload, .. } => event.len() + len(payload),
+        Event::Joined { response: payload, .. }
+        | Event::JoinFailed { error: JoinError::Refused(payload), .. }
+        | Event::Errored { cause: Cause::Server(payload), .. }
+        | Event::Closed { by: Closing::Server(payload), .. } => len(payload),
         Event::PresenceJoin { key, current, new: change, .. } => {
             key.len() + copied(change) + current.as_ref().map_or(0, |current| current.metas().len() * PER_META)
         }
@@ -172,7 +219,6 @@ const PER_META: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chanson_core::PayloadBuf;
     use chanson_core::client::ChannelId;
 
     fn message(size: usize) -> Event {
@@ -183,7 +229,7 @@ mod tests {
     #[test]
     fn the_oldest_go_when_too_many_wait() {
         let events = Events(Arc::new(Queue::new()));
-        events.0.push(Event::Connected);
+        events.0.push(message(2));
         for _ in 0..Events::CAPACITY {
             events.0.push(message(1));
         }
@@ -193,6 +239,34 @@ mod tests {
         assert!(!events.is_finished());
         assert_eq!(events.clone().count(), Events::CAPACITY - 1);
         assert!(events.is_finished());
+    }
+
+    #[test]
+    fn a_flood_hides_no_end_and_what_is_left_is_in_order() {
+        let events = Events(Arc::new(Queue::new()));
+        let channel = ChannelId::from_bits(0);
+        let overflow = Event::PresenceOverflow { channel };
+        events.0.push(Event::Connected);
+        events.0.push(message(1));
+        events.0.push(overflow.clone());
+        for _ in 0..Events::CAPACITY * 2 {
+            events.0.push(message(2));
+        }
+        let end = Event::Closed { channel, by: Closing::Server(PayloadBuf::from_binary(vec![0; 9])) };
+        events.0.push(end.clone());
+        events.0.push(message(3));
+        assert_eq!(events.lost(), Events::CAPACITY as u64 + 5);
+        events.0.close();
+        let left: Vec<Event> = events.clone().collect();
+        assert_eq!(left[..2], [Event::Connected, overflow]);
+        assert_eq!(left[left.len() - 3..], [message(2), end, message(3)]);
+        assert_eq!((left.len(), events.0.lock().bytes), (Events::CAPACITY, 0));
+
+        // Ends by the thousand are dropped as well: a client that nobody reads connects over and over.
+        for _ in 0..=Events::CAPACITY {
+            events.0.push(Event::Connected);
+        }
+        assert_eq!(events.lost(), Events::CAPACITY as u64 + 6);
     }
 
     #[test]
