@@ -1,6 +1,7 @@
 //! The event-loop server, pumped by the host.
 
 use std::ffi::c_char;
+use std::net::ToSocketAddrs as _;
 use std::time::Duration;
 
 use chanson_mio::{Config, Server};
@@ -123,7 +124,11 @@ pub unsafe extern "C" fn chanson_server_bind(
                 .with_threads(given.threads)
                 .with_tcp_user_timeout((user_timeout > 0).then(|| Duration::from_millis(user_timeout)))
                 .with_tcp_keepalive((keepalive > 0).then(|| Duration::from_secs(keepalive.div_ceil(1000))));
-            let bound = Server::bind_with(c_text(address)?, plan.hub()?, config);
+            let address = c_text(address)?;
+            let addresses = address
+                .to_socket_addrs()
+                .map_err(|error| Refusal::new(CHANSON_ERR_IO, format!("cannot listen on {address}: {error}")))?;
+            let bound = Server::bind_with(addresses.as_slice(), plan.hub()?, config);
             let bound = bound.map_err(|error| Refusal::new(CHANSON_ERR_IO, error))?;
             put(server, handle::make(Core::new(Level::Server(Box::new(bound)))))
         })

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use chanson_core::Hub;
-use chanson_core::driver::{Config, Handle, IntoHub, Running, Stats};
+use chanson_core::driver::{self, Config, Handle, IntoHub, Running, Stats};
 use chanson_core::time::Instant;
 use mio::Token;
 use mio::net::TcpListener;
@@ -71,7 +71,7 @@ impl<S> Server<S> {
     /// gets its seed from the operating system.
     ///
     /// # Errors
-    /// The address is taken or is none; `InvalidInput` with a `BuildError` in it when the hub cannot be built.
+    /// The address is none, or cannot be had: the error names it; `InvalidInput` with a `BuildError` in it when the hub cannot be built.
     pub fn bind(addr: impl ToSocketAddrs, hub: impl IntoHub<S>) -> io::Result<Self> {
         Self::bind_with(addr, hub, Config::default())
     }
@@ -82,14 +82,8 @@ impl<S> Server<S> {
     /// As [`bind`](Self::bind).
     pub fn bind_with(addr: impl ToSocketAddrs, hub: impl IntoHub<S>, config: Config) -> io::Result<Self> {
         let hub = hub.into_hub(sys::seed)?;
-        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen at");
-        for addr in addr.to_socket_addrs()? {
-            match sys::listen(addr, config.backlog) {
-                Ok(listener) => return Self::from_listener(listener, hub, config),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        let listener = driver::listen(addr.to_socket_addrs()?, |addr| sys::listen(addr, config.backlog))?;
+        Self::from_listener(listener, hub, config)
     }
 
     /// Takes a listener that is there already: inherited from a parent process, or with options of its own.

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
-use chanson_core::driver::{Config, Handle, Inbox, IntoHub, Running, Stats};
+use chanson_core::driver::{self, Config, Handle, Inbox, IntoHub, Running, Stats};
 use chanson_core::time::Instant;
 use chanson_core::{ConnId, Endpoint, Hub};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -70,7 +70,7 @@ impl<S> Server<S> {
     /// gets its seed from the operating system.
     ///
     /// # Errors
-    /// The address is taken or is none; `InvalidInput` with a `BuildError` in it when the hub cannot be built.
+    /// The address is none, or cannot be had: the error names it; `InvalidInput` with a `BuildError` in it when the hub cannot be built.
     pub fn bind(addr: impl ToSocketAddrs, hub: impl IntoHub<S>) -> io::Result<Self> {
         Self::bind_with(addr, hub, Config::default())
     }
@@ -81,7 +81,8 @@ impl<S> Server<S> {
     /// As [`bind`](Self::bind).
     pub fn bind_with(addr: impl ToSocketAddrs, hub: impl IntoHub<S>, config: Config) -> io::Result<Self> {
         let hub = hub.into_hub(sys::seed)?;
-        Self::from_listener(sys::listen(addr, config.backlog)?, hub, config)
+        let listener = driver::listen(addr.to_socket_addrs()?, |addr| sys::listen(addr, config.backlog))?;
+        Self::from_listener(listener, hub, config)
     }
 
     /// Takes a listener that is there already: inherited from a parent process, or with options of its own.

@@ -1,13 +1,13 @@
 //! What differs between operating systems.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
 /// A listener with a backlog of its own, which `std` has no word for.
-pub(crate) fn listen(addr: impl ToSocketAddrs, backlog: u32) -> io::Result<TcpListener> {
+pub(crate) fn listen(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(addr)?;
     // It listens already; a system that does not let that be changed keeps its own backlog.
     drop(SockRef::from(&listener).listen(i32::try_from(backlog).unwrap_or(i32::MAX)));

@@ -216,7 +216,7 @@ impl<S> Served<S> {
 /// Most mounts of a hub, and most channels of a mount: they are numbered in 16 bits.
 const MOST: usize = u16::MAX as usize;
 
-/// Why a hub cannot be built.
+/// Why a hub cannot be built. The text says all of it, down to what is wrong with a path or a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {

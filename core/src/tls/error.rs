@@ -46,7 +46,8 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::File { error, .. } => Some(error),
+            // What it says is in the text already.
+            Self::File { error, .. } => error.source(),
             _ => None,
         }
     }

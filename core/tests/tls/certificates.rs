@@ -27,6 +27,7 @@ fn what_is_wrong_with_pem_is_said() {
 fn a_file_that_cannot_be_read_is_named() {
     let error = Identity::from_files("/nowhere/chain.pem", "/nowhere/key.pem").unwrap_err();
     assert!(error.to_string().starts_with("/nowhere/chain.pem: "), "{error}");
+    assert!(std::error::Error::source(&error).is_none(), "it is in the text");
     assert!(Connector::with_ca_file("/nowhere/ca.pem").unwrap_err().to_string().contains("/nowhere/ca.pem"));
 }
 

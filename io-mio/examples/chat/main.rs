@@ -39,9 +39,8 @@ fn main() -> ExitCode {
 fn serve() -> io::Result<()> {
     let flags = Flags::parse()?;
     let config = flags.tls.secure(Config::default())?;
-    let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub(), config).map_err(|error| {
-        io::Error::other(format!("{}:{}: {error}; --port N is another port", flags.host, flags.port))
-    })?;
+    let mut server = Server::bind_with((flags.host.as_str(), flags.port), hub(), config)
+        .map_err(|error| io::Error::other(format!("{error}; --port N is another port")))?;
     let mut stdout = io::stdout();
     let scheme = if flags.tls.cert.is_some() { "https" } else { "http" };
     writeln!(stdout, "chat on {scheme}://{}/ (open it in two tabs; Ctrl-C ends)", server.local_addr())?;

@@ -9,7 +9,7 @@ use chanson_core::PayloadBuf;
 use chanson_core::client::{Closing, ConnectError};
 use chanson_core::error::CommandError;
 
-/// Why a client was not started.
+/// Why a client was not started. What the operating system said of it is the `source`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
@@ -27,13 +27,22 @@ impl fmt::Display for StartError {
         match self {
             Self::NoTls => f.write_str("wss:// needs TLS, and chanson-std is built without tls"),
             #[cfg(feature = "tls")]
-            Self::Roots(error) => write!(f, "of those whom the system trusts: {error}"),
-            Self::Io(error) => error.fmt(f),
+            Self::Roots(_) => f.write_str("no certificates of those whom the system trusts"),
+            Self::Io(_) => f.write_str("the client has no thread or no randomness"),
         }
     }
 }
 
-impl Error for StartError {}
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NoTls => None,
+            #[cfg(feature = "tls")]
+            Self::Roots(error) => Some(error),
+            Self::Io(error) => Some(error),
+        }
+    }
+}
 
 impl From<io::Error> for StartError {
     fn from(error: io::Error) -> Self {
@@ -41,7 +50,7 @@ impl From<io::Error> for StartError {
     }
 }
 
-/// There is no connection, and why.
+/// There is no connection, and why. What the operating system said of it, if it did, is the `source`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NotConnected {
@@ -56,15 +65,18 @@ pub struct NotConnected {
 
 impl fmt::Display for NotConnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.system, &self.error) {
-            (Some(error), _) => error.fmt(f),
-            (None, Some(error)) => error.fmt(f),
-            (None, None) => f.write_str("not connected"),
+        match &self.error {
+            Some(error) => error.fmt(f),
+            None => f.write_str("not connected"),
         }
     }
 }
 
-impl Error for NotConnected {}
+impl Error for NotConnected {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.system.as_deref().map(|error| error as _)
+    }
+}
 
 /// Why a [`join`](super::Client::join) gave no channel. There is none then: it is not tried again.
 #[derive(Clone, Debug)]
@@ -104,7 +116,15 @@ impl fmt::Display for JoinError {
     }
 }
 
-impl Error for JoinError {}
+impl Error for JoinError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        // Of the others the text says it all.
+        match self {
+            Self::NotConnected(error) => error.source(),
+            _ => None,
+        }
+    }
+}
 
 /// Why a push has no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,3 +168,29 @@ impl From<CommandError> for PushError {
 
 const ENDED: &str = "the client has ended";
 const OWN_THREAD: &str = "a callback of the client cannot wait for the client";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who prints an error and then all its sources reads nothing twice.
+    #[test]
+    fn what_the_system_says_is_the_source_and_not_in_the_text() {
+        let system = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let said = system.to_string();
+        let error =
+            NotConnected { error: Some(ConnectError::Transport), system: Some(Arc::new(system)), retrying: false };
+        assert_eq!(texts(&error), ["no connection", &said]);
+        assert_eq!(texts(&JoinError::NotConnected(error.clone())), ["no connection", &said]);
+        let silent = NotConnected { error: Some(ConnectError::Timeout), system: None, ..error };
+        assert_eq!(texts(&silent), ["connecting took too long"]);
+        let error = StartError::Io(io::ErrorKind::WouldBlock.into());
+        assert_eq!(texts(&error)[1..], [io::Error::from(io::ErrorKind::WouldBlock).to_string()]);
+        assert!(!error.to_string().contains(&texts(&error)[1]));
+        assert_eq!(texts(&StartError::NoTls).len(), 1);
+    }
+
+    fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
+        std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect()
+    }
+}

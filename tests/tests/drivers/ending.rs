@@ -155,4 +155,6 @@ fn an_address_that_is_taken_is_an_error() {
     let first = Server::bind("127.0.0.1:0", hub()).unwrap();
     let error = Server::bind(first.local_addr(), hub()).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    let text = format!("cannot listen on {}: ", first.local_addr());
+    assert!(error.to_string().starts_with(&text), "{error}");
 }

@@ -1,5 +1,6 @@
 //! Servers that go, come back, or never come.
 
+use std::error::Error as _;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -84,8 +85,12 @@ fn no_more_tries_than_wanted(host: Host) {
     let error = client.wait_connected(PATIENCE).unwrap_err();
     assert!(!error.retrying);
     assert_eq!(error.error, Some(ConnectError::Transport));
-    assert_eq!(error.system.unwrap().kind(), std::io::ErrorKind::ConnectionRefused);
-    let Err(JoinError::NotConnected(error)) = client.join("room:a", json!({})) else { panic!() };
+    assert_eq!(error.to_string(), "no connection");
+    let system = error.source().and_then(|source| source.downcast_ref::<std::io::Error>()).unwrap();
+    assert_eq!(system.kind(), std::io::ErrorKind::ConnectionRefused);
+    let error = client.join("room:a", json!({})).unwrap_err();
+    assert_eq!((error.to_string(), error.source().unwrap().to_string()), ("no connection".into(), system.to_string()));
+    let JoinError::NotConnected(error) = error else { panic!() };
     assert!(!error.retrying);
     let is_last =
         |event| if let Event::ConnectFailed { retry_at, .. } = event { Some(retry_at.is_none()) } else { None };

@@ -7,7 +7,7 @@ use std::io;
 use chanson_core::covenant::client::{CommandError, ProcedureError, SendError};
 use chanson_core::covenant::protocol::ChannelError;
 
-/// Why a client was not started.
+/// Why a client was not started. What the operating system said of it is the `source`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
@@ -25,13 +25,22 @@ impl fmt::Display for StartError {
         match self {
             Self::NoTls => f.write_str("https:// needs TLS, and chanson-std is built without tls"),
             #[cfg(feature = "tls")]
-            Self::Roots(error) => write!(f, "of those whom the system trusts: {error}"),
-            Self::Io(error) => error.fmt(f),
+            Self::Roots(_) => f.write_str("no certificates of those whom the system trusts"),
+            Self::Io(_) => f.write_str("the client has no thread or no randomness"),
         }
     }
 }
 
-impl Error for StartError {}
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NoTls => None,
+            #[cfg(feature = "tls")]
+            Self::Roots(error) => Some(error),
+            Self::Io(error) => Some(error),
+        }
+    }
+}
 
 impl From<io::Error> for StartError {
     fn from(error: io::Error) -> Self {
