@@ -356,6 +356,12 @@ typedef struct chanson_http chanson_http;
 // `chanson_server_hub`: it takes the commands (`chanson_hub_broadcast` and the like), and refuses what moves messages.
 typedef struct chanson_hub chanson_hub;
 
+// A question that a remote has put to its server, and its answer, which comes with one of the server's next turns.
+//
+// As every handle it is for one thread at a time. The thread that polls the server must not wait for it, nor must a callback of
+// the server: nobody would answer. They ask the hub.
+typedef struct chanson_query chanson_query;
+
 // One raw connection. Good until the callback returns, on the thread that the callback runs on.
 typedef struct chanson_raw chanson_raw;
 
@@ -1471,6 +1477,31 @@ chanson_code chanson_hub_poll_output(struct chanson_hub *hub, struct chanson_out
 // TLS there is none to give, for it could not be read. A TCP socket that is closed at once, with the request unread, is reset,
 // and the answer may be lost by that; one that is kept for a moment behind `shutdown(fd, SHUT_WR)` is not.
 const char *chanson_busy_response(void);
+
+// Asks how many connections `topic` has: `*query` is for `chanson_query_count`; free it with `chanson_query_free`.
+chanson_code chanson_remote_subscriber_count(const struct chanson_remote *remote,
+                                             struct chanson_str topic,
+                                             struct chanson_query **query);
+
+// Asks who is in `topic`: `*query` is for `chanson_query_presence`; free it with `chanson_query_free`.
+chanson_code chanson_remote_presence(const struct chanson_remote *remote,
+                                     struct chanson_str topic,
+                                     struct chanson_query **query);
+
+// The answer to `chanson_remote_subscriber_count`. Waits for it no longer than `timeout_ms` (0: not at all, negative: for as long
+// as it takes); `CHANSON_EMPTY`: it is not there yet. `CHANSON_ERR_CLOSED`: the server has ended before, and there will be none.
+// `CHANSON_ERR_WRONG_KIND`: it was another question. An answer stays.
+chanson_code chanson_query_count(struct chanson_query *query,
+                                 int32_t timeout_ms,
+                                 size_t *count);
+
+// The same for `chanson_remote_presence`: JSON text `[{"key":…,"meta":{…}}, …]`, lent for as long as the query is not freed.
+chanson_code chanson_query_presence(struct chanson_query *query,
+                                    int32_t timeout_ms,
+                                    struct chanson_str *list);
+
+// Frees a query, whether it was answered or not. NULL is nothing.
+chanson_code chanson_query_free(struct chanson_query *query);
 
 // Why the last call on this connection was refused; NUL-terminated, good until the next call on it.
 const char *chanson_raw_error(const struct chanson_raw *raw);

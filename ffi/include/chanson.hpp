@@ -2,7 +2,7 @@
  *
  * What holds for everything here, beyond what chanson.h says:
  *
- * - A handle (`builder`, `hub`, `endpoint`, `server`, `remote`, `client`) is moved, not copied, and frees what is behind it. A
+ * - A handle (`builder`, `hub`, `endpoint`, `server`, `remote`, `query`, `client`) is moved, not copied, and frees what is behind it. A
  *   moved-from one may only be destroyed or assigned to; calls on it answer CHANSON_ERR_NULL.
  * - Closures are kept by the handles that call them, for as long as these live: the builder, the channels and mounts that they
  *   were given to may go before. If several handles are made of one builder, they share its closures: in several threads, what
@@ -242,6 +242,12 @@ inline chanson_str str(std::string_view text) noexcept { return {text.data(), te
 inline std::string_view view(chanson_str text) noexcept { return {text.data, text.len}; }
 inline std::uint64_t count(milliseconds time) noexcept {
     return time.count() < 0 ? 0 : static_cast<std::uint64_t>(time.count());
+}
+
+// How long to wait, for functions that wait for as long as it takes when it is negative.
+inline std::int32_t wait_of(milliseconds time) noexcept {
+    const auto most = std::numeric_limits<std::int32_t>::max();
+    return count(time) > static_cast<std::uint64_t>(most) ? most : static_cast<std::int32_t>(count(time));
 }
 
 inline result<void> checked(chanson_code code, const char *why) {
@@ -1245,6 +1251,36 @@ private:
     handle raw_;
 };
 
+// A question that a `remote` has put to its server, and its answer: how many, or text that is lent for as long as this lives. It
+// comes with one of the server's next turns, so the thread that polls the server must not wait for it: that asks the hub.
+template <class T> class query {
+public:
+    // The answer, for which this waits no longer than so long, by default not at all. CHANSON_EMPTY: it is not there yet;
+    // CHANSON_ERR_CLOSED: the server has ended before.
+    result<T> get(milliseconds timeout = milliseconds(0)) { return get_within(detail::wait_of(timeout)); }
+    // The answer, for which this waits as long as it takes.
+    result<T> wait() { return get_within(-1); }
+    [[nodiscard]] chanson_query *raw() const noexcept { return raw_.get(); }
+
+private:
+    friend class remote;
+    explicit query(chanson_query *raw) noexcept : raw_(raw, nullptr) {}
+    result<T> get_within(std::int32_t timeout_ms) {
+        if constexpr (std::is_same_v<T, std::size_t>) {
+            std::size_t count = 0;
+            const chanson_code code = chanson_query_count(raw(), timeout_ms, &count);
+            if (code != CHANSON_OK) return refusal{code, chanson_code_text(code)};
+            return count;
+        } else {
+            chanson_str list{};
+            const chanson_code code = chanson_query_presence(raw(), timeout_ms, &list);
+            if (code != CHANSON_OK) return refusal{code, chanson_code_text(code)};
+            return detail::view(list);
+        }
+    }
+    detail::owned<chanson_query, &chanson_query_free> raw_;
+};
+
 // Talks to a server from other threads: any number of them may use one at the same time, also while the server is polled. No
 // call waits. That a command was taken is all that its result says. It may outlive the server.
 class remote {
@@ -1281,6 +1317,20 @@ public:
         return taken(chanson_remote_answer_request(raw(), ticket, &made));
     }
     result<void> disconnect(std::string_view id) const { return taken(chanson_remote_disconnect(raw(), detail::str(id))); }
+    // How many are in a topic: `server.remote().subscriber_count("room:1").value().wait()`.
+    result<query<std::size_t>> subscriber_count(std::string_view topic) const {
+        chanson_query *asked = nullptr;
+        const chanson_code code = chanson_remote_subscriber_count(raw(), detail::str(topic), &asked);
+        if (code != CHANSON_OK) return refusal{code, chanson_code_text(code)};
+        return query<std::size_t>(asked);
+    }
+    // Who is in a topic, as JSON text.
+    result<query<std::string_view>> presence(std::string_view topic) const {
+        chanson_query *asked = nullptr;
+        const chanson_code code = chanson_remote_presence(raw(), detail::str(topic), &asked);
+        if (code != CHANSON_OK) return refusal{code, chanson_code_text(code)};
+        return query<std::string_view>(asked);
+    }
     result<void> shutdown() const { return taken(chanson_remote_shutdown(raw())); }
     // Counters and gauges as they were at the end of the last turn.
     [[nodiscard]] chanson_stats stats() const noexcept {
@@ -1314,11 +1364,7 @@ public:
     // For other threads.
     [[nodiscard]] chanson::remote remote() const noexcept { return chanson::remote(chanson_server_remote(raw())); }
     // One turn, which waits for something to happen no longer than so long; by default not at all.
-    result<void> poll(milliseconds timeout = milliseconds(0)) {
-        const auto most = std::numeric_limits<std::int32_t>::max();
-        const auto wait = detail::count(timeout);
-        return turn(wait > static_cast<std::uint64_t>(most) ? most : static_cast<std::int32_t>(wait));
-    }
+    result<void> poll(milliseconds timeout = milliseconds(0)) { return turn(detail::wait_of(timeout)); }
     // One turn, which waits for as long as it takes.
     result<void> wait() { return turn(-1); }
     // In how long the next turn is due at the latest, even if nothing happens.
@@ -1593,10 +1639,7 @@ public:
 
     // One turn, which waits for something to happen no longer than so long; by default not at all.
     result<void> poll(milliseconds timeout = milliseconds(0)) {
-        const auto most = std::numeric_limits<std::int32_t>::max();
-        const auto wait = detail::count(timeout);
-        const bool longer = wait > static_cast<std::uint64_t>(most);
-        return checked(chanson_client_poll(raw(), longer ? most : static_cast<std::int32_t>(wait)));
+        return checked(chanson_client_poll(raw(), detail::wait_of(timeout)));
     }
     // One turn, which waits for as long as it takes.
     result<void> wait() { return checked(chanson_client_poll(raw(), -1)); }

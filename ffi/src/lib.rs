@@ -26,6 +26,8 @@ mod endpoint;
 mod handle;
 mod http;
 mod hub;
+#[cfg(feature = "server")]
+mod query;
 mod raw;
 #[cfg(feature = "server")]
 mod remote;
@@ -50,6 +52,8 @@ pub use connect::*;
 pub use endpoint::*;
 pub use http::*;
 pub use hub::*;
+#[cfg(feature = "server")]
+pub use query::*;
 pub use raw::*;
 #[cfg(feature = "server")]
 pub use remote::*;

@@ -560,6 +560,19 @@ fn a_client_talks_to_a_server() {
         assert_eq!(chanson_remote_broadcast(remote, text("room:1"), text("news"), json("[1]")), OK);
         let news = (CHANSON_CLIENT_MESSAGE as i32, 0, "room:1".to_owned(), "news [1]".to_owned());
         until(server, client, || (*heard).events.contains(&news));
+        let (mut asked, mut who, mut count) = (null_mut(), null_mut(), 0);
+        assert_eq!(chanson_remote_subscriber_count(remote, text("room:1"), &mut asked), OK);
+        assert_eq!(chanson_remote_presence(remote, text("room:1"), &mut who), OK);
+        assert_eq!(chanson_query_count(asked, 1, &mut count), CHANSON_EMPTY, "the server has not turned");
+        assert_eq!(chanson_query_count(who, -1, &mut count), CHANSON_ERR_WRONG_KIND);
+        assert_eq!(chanson_query_presence(asked, -1, &mut lent), CHANSON_ERR_WRONG_KIND);
+        assert_eq!(chanson_server_poll(server, 0), OK);
+        for _ in 0..2 {
+            assert_eq!((chanson_query_count(asked, -1, &mut count), count), (OK, 1), "an answer stays");
+            assert_eq!(chanson_query_presence(who, 0, &mut lent), OK);
+            assert!(read(lent).starts_with(r#"[{"key":"ann","meta":{"#), "{}", read(lent));
+        }
+        assert_eq!((chanson_query_free(asked), chanson_query_free(who)), (OK, OK));
         let mut ping = 0;
         assert_eq!(chanson_client_ping(client, &mut ping), OK);
         until(server, client, || kinds(heard).contains(&(CHANSON_CLIENT_PONG as i32)));
@@ -592,7 +605,7 @@ fn a_client_talks_to_a_server() {
         assert_eq!((&(*heard).events)[1].1, CHANSON_REASON_CONNECTION as i32, "the channel's");
         let mut stats = chanson_stats { size: size_of::<chanson_stats>(), ..chanson_stats::default() };
         assert_eq!(chanson_remote_stats(remote, &mut stats), OK);
-        assert_eq!((stats.accepted, stats.opened, stats.commands), (2, 2, 3));
+        assert_eq!((stats.accepted, stats.opened, stats.commands), (2, 2, 5));
 
         // A push that waits when its channel is left, and one when the client is freed.
         (*heard).ends.clear();

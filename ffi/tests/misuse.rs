@@ -28,6 +28,7 @@ enum Kind {
     Session,
     Server,
     Remote,
+    Query,
     Client,
     Connect,
     Socket,
@@ -280,6 +281,11 @@ const FUNCTIONS: &[Function] = &[
     f!(Remote, chanson_remote_shutdown, |p| (p.cast())),
     f!(Remote, chanson_remote_stats, |p| (p.cast(), null_mut())),
     f!(Remote, chanson_remote_is_closed, |p| (p.cast())),
+    f!(Remote, chanson_remote_subscriber_count, |p| (p.cast(), NO_STR, null_mut())),
+    f!(Remote, chanson_remote_presence, |p| (p.cast(), NO_STR, null_mut())),
+    f!(Query, chanson_query_count, |p| (p.cast(), -1, null_mut())),
+    f!(Query, chanson_query_presence, |p| (p.cast(), -1, null_mut())),
+    f!(Query, chanson_query_free, |p| (p.cast())),
     f!(Builder, chanson_server_bind, |p| (p.cast(), null(), null(), null_mut())),
     f!(Server, chanson_server_free, |p| (p.cast())),
     f!(Server, chanson_server_error, |p| (p.cast())),
@@ -598,12 +604,15 @@ fn handles_of_another_type_and_views_that_are_over_are_refused() {
         assert_eq!(chanson_client_new(&config, &mut client), OK);
         stir(hub);
         assert_eq!(probe.views.len(), 4, "one of each");
-        let handles: [(Kind, *mut c_void); 6] = [
+        let mut query = null_mut();
+        assert_eq!(chanson_remote_subscriber_count(remote, text("t"), &mut query), OK);
+        let handles: [(Kind, *mut c_void); 7] = [
             (Builder, builder.cast()),
             (Hub, hub.cast()),
             (Endpoint, endpoint.cast()),
             (Server, server.cast()),
             (Remote, remote.cast()),
+            (Query, query.cast()),
             (Client, client.cast()),
         ];
         for function in FUNCTIONS {
@@ -633,7 +642,15 @@ fn handles_of_another_type_and_views_that_are_over_are_refused() {
         assert_eq!(chanson_hub_free(chanson_endpoint_hub(endpoint)), CHANSON_ERR_HANDLE, "it is lent");
         assert_eq!(chanson_hub_free(chanson_server_hub(server)), CHANSON_ERR_HANDLE);
         assert_eq!(chanson_builder_free(builder), OK);
+        assert_eq!(chanson_query_free(query), OK);
+        assert_eq!(chanson_remote_subscriber_count(remote, text("t"), &mut query), OK);
         assert_eq!(chanson_server_free(server), OK);
+        let mut count = 1;
+        assert_eq!(chanson_query_count(query, -1, &mut count), CHANSON_ERR_CLOSED, "nobody answers any more");
+        assert_eq!((count, chanson_query_free(query)), (0, OK));
+        query = std::ptr::dangling_mut();
+        assert_eq!(chanson_remote_presence(remote, text("t"), &mut query), CHANSON_ERR_CLOSED);
+        assert!(query.is_null());
         assert!(chanson_remote_is_closed(remote));
         assert_eq!(chanson_remote_broadcast(remote, text("t"), text("e"), NO_PAYLOAD), CHANSON_ERR_CLOSED);
         let other = chanson_remote_clone(remote);

@@ -296,6 +296,10 @@ void other_threads_talk_by_remotes() {
     std::thread thread([other = remote.clone()] {
         other.broadcast("room:1", "news", R"({"a":1})").value();
         CHECK(other.broadcast("room:1", "news", "{no json").code() == CHANSON_ERR_JSON);
+        auto count = other.subscriber_count("room:1").value();
+        CHECK(count.wait().value() == 0 && count.get().value() == 0);
+        auto who = other.presence("room:1").value();
+        CHECK(who.get(milliseconds(60000)).value() == "[]");
         other.shutdown().value();
     });
     while (!server.is_finished()) server.poll(milliseconds(100)).value();
@@ -303,6 +307,9 @@ void other_threads_talk_by_remotes() {
     CHECK(remote.stats().commands >= 1 && remote.is_closed());
     server = chanson::server::bind(chanson::builder(), "127.0.0.1:0").value();
     CHECK(remote.broadcast("room:1", "news").code() == CHANSON_ERR_CLOSED && !server.is_finished());
+    CHECK(remote.presence("room:1").code() == CHANSON_ERR_CLOSED);
+    chanson::query<std::size_t> late = server.remote().subscriber_count("room:1").value();
+    CHECK(late.get().code() == CHANSON_EMPTY);
     server.poll().value();
 }
 
