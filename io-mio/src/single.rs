@@ -97,10 +97,7 @@ impl<S> Single<S> {
         self.now = self.now.max(self.now());
         match self.stage {
             Stage::Running => self.begin_to_end(app),
-            Stage::Draining(_) => {
-                self.flush(app);
-                self.finish(app);
-            }
+            Stage::Draining(_) => self.finish(app),
             Stage::Finished => {}
         }
     }

@@ -230,8 +230,15 @@ impl<S> Single<S> {
         }
     }
 
-    /// Cuts what is left.
+    /// Sends what sockets take without delay, and cuts what is left.
     pub(crate) fn finish(&mut self, app: &mut S) {
+        self.flush(app);
+        // The end is told behind what was held back, which is all that is still to be said.
+        let until = self.now() + LAST_WORDS;
+        while self.endpoint.holds_back() && self.now() < until {
+            self.rounds = 0;
+            self.flush(app);
+        }
         let left: Vec<ConnId> = self.sockets.ids().collect();
         for id in left {
             self.close(app, id);
@@ -244,6 +251,9 @@ impl<S> Single<S> {
 
 /// How often in a turn what was held back goes on: who asks for more than is queued at a time shares the turn with the others.
 const ROUNDS: u32 = 4;
+
+/// How long what is held back goes on at the end, when nobody has to wait any more.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// With so many bytes taken in, what came of them goes out before more is read.
 const FLUSH_AFTER: usize = 256 << 10;

@@ -287,9 +287,15 @@ impl<S> Server<S> {
         }
     }
 
-    /// Cuts what is left, and ends all threads.
+    /// Sends what peers take without delay, cuts what is left, and ends all threads.
     pub(crate) fn finish(&mut self, app: &mut S) {
         self.flush(app);
+        // The end is told behind what was held back, which is all that is still to be said.
+        let until = self.now() + LAST_WORDS;
+        while self.endpoint.holds_back() && self.now() < until {
+            self.rounds = 0;
+            self.flush(app);
+        }
         self.wait_for_writers(|server| server.conns.busy() > 0);
         let left: Vec<ConnId> = self.conns.ids().collect();
         for id in left {
@@ -328,6 +334,9 @@ const BATCH: usize = 64 << 10;
 
 /// How often in a turn what was held back goes on, for which writers are waited for; then others have their turn.
 const ROUNDS: u32 = 8;
+
+/// How long what is held back goes on at the end, when nobody has to wait any more.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// With so many bytes taken in, writers that are behind are waited for.
 const CATCH_UP_AFTER: usize = 256 << 10;

@@ -101,6 +101,42 @@ fn a_pumped_server_is_aborted_at_once() {
     assert_eq!(client.join().unwrap(), 1012);
 }
 
+/// Much more than may be queued at a time, so that some of it is held back when the end comes.
+#[test]
+fn what_was_said_at_once_is_told_before_the_end_and_so_is_the_end() {
+    for abort in [true, false] {
+        let hub = hub().capacity(Capacity::default().with_queued_bytes_per_connection(64 << 10));
+        let mut server = Server::bind_with("127.0.0.1:0", hub, patient(PATIENCE * 10)).unwrap();
+        let addr = server.local_addr();
+        let client = std::thread::spawn(move || {
+            let mut client = Client::joined(addr, "room:a");
+            for n in 0..PIECES {
+                assert!(client.hear().starts_with(&format!(r#"[null,null,"room:a","n",[{n},"#)), "{n}");
+            }
+            client.close_code()
+        });
+        while server.hub().stats().joins == 0 {
+            server.poll(Duration::from_millis(10)).unwrap();
+        }
+        let text = "x".repeat(10_000);
+        server.act(&mut (), |hub, ()| {
+            (0..PIECES).for_each(|n| hub.broadcast("room:a", "n", &json!([n, text])).unwrap());
+        });
+        if abort {
+            server.abort(&mut ());
+            assert!(server.is_finished());
+        } else {
+            server.shutdown(&mut ());
+            server.run().unwrap();
+        }
+        assert_eq!(server.stats().endpoint.slow_consumers, 0);
+        assert_eq!(client.join().unwrap(), 1012);
+    }
+}
+
+/// 1 MB, which sockets take without delay.
+const PIECES: usize = 100;
+
 #[test]
 fn an_idle_http_connection_does_not_hold_up_the_end() {
     let server = Server::bind_with("127.0.0.1:0", hub(), patient(PATIENCE * 10)).unwrap().spawn().unwrap();
