@@ -93,12 +93,11 @@ impl PubSub<'_> {
     }
 
     /// Sends to all who are in the room; the text is made only if there is anybody.
-    pub(crate) fn tell_room(&mut self, room: &str, text: impl FnOnce() -> Option<String>) {
-        if let Some(id) = self.state.pubsub.room(room)
-            && let Some(text) = text()
-        {
-            self.state.broadcast_raw(id, None, &text);
+    pub(crate) fn tell_room<E>(&mut self, room: &str, text: impl FnOnce() -> Result<String, E>) -> Result<(), E> {
+        if let Some(id) = self.state.pubsub.room(room) {
+            self.state.broadcast_raw(id, None, &text()?);
         }
+        Ok(())
     }
 
     /// Sends an event to all who joined a topic, as `Hub::broadcast`.

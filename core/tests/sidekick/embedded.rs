@@ -33,7 +33,7 @@ fn program() -> World<Program> {
                     data: Some(data.as_raw()),
                 };
                 let (program, mut hub) = http.split();
-                program.sidekick.post_message(&mut hub, &message);
+                program.sidekick.post_message(&mut hub, &message).ok()?;
                 program.sidekick.update_resources(&mut hub, &ResourceUpdate { resources: vec!["a".into()] });
                 Some(Response::text(200, "said"))
             }
@@ -79,4 +79,19 @@ fn who_is_there_can_be_asked() {
         (in_room, sidekick.subscriber_count(&hub, "chat", &elsewhere), sidekick.listener_count(&hub, "a"))
     });
     assert_eq!(counts, (2, 0, 1));
+}
+
+#[test]
+fn a_message_too_long_to_be_told_is_refused() {
+    let mut world = world();
+    // The body can just be read; what comes of it is longer.
+    let empty = format!(r#"{{ {CHAT}, "data": "" }}"#);
+    let body = empty.replace(r#""""#, &format!(r#""{}""#, "x".repeat((16 << 20) - empty.len())));
+    let post = |world: &mut World<Sidekick>| {
+        world.act(|hub, sidekick| sidekick.handle_post(&mut hub.pubsub(), "/message", &body).status())
+    };
+    assert_eq!(post(&mut world), 200, "there is nobody to tell");
+    let ann = subscriber(&mut world, "t1");
+    assert_eq!(post(&mut world), 413);
+    assert_eq!(world.recv(ann), [""; 0]);
 }

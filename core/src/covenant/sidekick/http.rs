@@ -48,8 +48,8 @@ impl Sidekick {
         let done = match path {
             "/connection" => self.post_connection(hub, body),
             "/message" => ServerMessage::decode(body)
-                .map(|message| self.post_message(hub, &message))
-                .map_err(|error| unreadable(body, &error, "Did not recieve message in correct schema")),
+                .map_err(|error| unreadable(body, &error, "Did not recieve message in correct schema"))
+                .and_then(|message| self.post_message(hub, &message).map_err(|refusal| refused(413, refusal))),
             "/resources" => self.post_resources(hub, body),
             _ => Err(not_found()),
         };
@@ -59,10 +59,8 @@ impl Sidekick {
     fn post_connection(&mut self, hub: &PubSub<'_>, body: &str) -> Result<(), Response> {
         let payload = ConnectionPayload::decode(body)
             .map_err(|error| unreadable(body, &error, "Did not recieve payload in correct schema"))?;
-        self.add_connection(hub, &payload).map_err(|refusal| {
-            let status = if refusal == Refusal::TooManyTokens { 503 } else { 400 };
-            Response::text(status, &refusal.to_string())
-        })
+        self.add_connection(hub, &payload)
+            .map_err(|refusal| refused(if refusal == Refusal::TooManyTokens { 503 } else { 400 }, refusal))
     }
 
     /// The original reads JSON here and ION elsewhere.
@@ -74,6 +72,10 @@ impl Sidekick {
         self.update_resources(hub, &update);
         Ok(())
     }
+}
+
+fn refused(status: u16, refusal: Refusal) -> Response {
+    Response::text(status, &refusal.to_string())
 }
 
 fn not_found() -> Response {

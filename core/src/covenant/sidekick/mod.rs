@@ -170,6 +170,8 @@ pub enum Refusal {
     TokenInUse,
     /// [`Config::tokens`] or [`Config::token_bytes`] is reached.
     TooManyTokens,
+    /// The message would become longer than 16 MiB, more than ION is read or written at a time.
+    MessageTooLong,
 }
 
 impl fmt::Display for Refusal {
@@ -179,6 +181,7 @@ impl fmt::Display for Refusal {
             Self::RoomTooLong => "Channel and params are too long",
             Self::TokenInUse => "The token is in use",
             Self::TooManyTokens => "Too many tokens are waiting",
+            Self::MessageTooLong => "The message is too long",
         })
     }
 }
@@ -216,20 +219,23 @@ impl Sidekick {
     }
 
     /// A message for all who are subscribed to its channel with its params. Encodes once; O(subscribers).
-    pub fn post_message(&mut self, hub: &mut PubSub<'_>, message: &ServerMessage<'_>) {
+    ///
+    /// # Errors
+    /// [`Refusal::MessageTooLong`]: nobody was told. Where nobody is subscribed, no message is too long.
+    pub fn post_message(&mut self, hub: &mut PubSub<'_>, message: &ServerMessage<'_>) -> Result<(), Refusal> {
         hub.tell_room(&message.params.room(&message.channel), || {
             let ServerMessage { channel, params, data } = message.clone();
-            // Names and raw text can always be written; if they could not, there would be nothing to tell.
-            Outgoing::Message { channel, params, data }.encode().ok()
-        });
+            // Names and raw text can always be written, unless they are too long.
+            Outgoing::Message { channel, params, data }.encode().map_err(|_| Refusal::MessageTooLong)
+        })
     }
 
     /// Resources have changed: tells all who listen to them. For each, encodes once; O(listeners).
     pub fn update_resources(&mut self, hub: &mut PubSub<'_>, update: &ResourceUpdate<'_>) {
         for resource in &update.resources {
-            // As above.
-            let updated = || Outgoing::Updated { resource: resource.clone() }.encode().ok();
-            hub.tell_room(&resource_room(resource), updated);
+            let updated = || Outgoing::Updated { resource: resource.clone() }.encode();
+            // A name that somebody listens to is no longer than `Capacity::topic_bytes`, and can always be written.
+            drop(hub.tell_room(&resource_room(resource), updated));
         }
     }
 
