@@ -7,8 +7,6 @@ use std::sync::Arc;
 
 use tungstenite::protocol::frame::coding::Data;
 
-use self::memory::FrameBuf;
-
 /// One encoded message: a whole server-side WebSocket frame, header included. Cheap to clone (a reference count) and
 /// `Send`.
 ///
@@ -43,16 +41,12 @@ pub enum Message<'a> {
 impl Frame {
     /// A text message.
     pub fn text(text: &str) -> Self {
-        let mut scratch = FrameBuf::default();
-        scratch.begin().extend_from_slice(text.as_bytes());
-        scratch.finish(Kind::Text)
+        memory::single(Kind::Text, text.as_bytes())
     }
 
     /// A binary message.
     pub fn binary(data: &[u8]) -> Self {
-        let mut scratch = FrameBuf::default();
-        scratch.begin().extend_from_slice(data);
-        scratch.finish(Kind::Binary)
+        memory::single(Kind::Binary, data)
     }
 
     /// The bytes for the socket of a server: an unmasked, final frame with its header.
@@ -137,6 +131,7 @@ mod tests {
             let frame = Frame::binary(&vec![7; len]);
             assert_eq!(frame.bytes().len(), header + len);
             assert_eq!(frame.message(), Message::Binary(&vec![7; len]));
+            assert!(frame.is_alone() && !frame.clone().is_alone());
         }
     }
 }

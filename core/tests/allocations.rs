@@ -6,6 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::IoSlice;
 
+use chanson_core::frame::Frame;
 use chanson_core::http::Request;
 use chanson_core::hub::Builder;
 use chanson_core::time::Instant;
@@ -58,6 +59,15 @@ fn allocations(act: impl FnOnce()) -> usize {
 fn the_counter_counts() {
     assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(7)))), 1);
     assert_eq!(allocations(|| ()), 0);
+}
+
+#[test]
+fn a_frame_by_itself_is_one_allocation() {
+    for len in [0, 2, 200, 100_000] {
+        let text = "x".repeat(len);
+        assert_eq!(allocations(|| drop(std::hint::black_box(Frame::text(&text)))), 1, "{len}");
+        assert_eq!(allocations(|| drop(std::hint::black_box(Frame::binary(text.as_bytes())))), 1, "{len}");
+    }
 }
 
 const NOW: Instant = Instant::ORIGIN;
