@@ -87,6 +87,8 @@ pub(crate) struct Outbox {
     targets: Vec<ConnId>,
     /// Who stands last in the list, and where.
     last: (Audience, Range<usize>),
+    /// How many times in a row the list has begun anew while its memory was much too large.
+    spacious: u8,
     /// Bytes of the frames that are to be delivered.
     bytes: usize,
     /// Whether the first of the queue has been handed out; it is dropped when the next one is.
@@ -111,6 +113,9 @@ impl Outbox {
 
     fn put(&mut self, to: &[ConnId], skip: Option<usize>) -> Range<usize> {
         if self.queue.is_empty() {
+            if self.targets.capacity() > KEPT {
+                self.mind_the_memory(to.len());
+            }
             self.targets.clear();
         }
         let start = self.targets.len();
@@ -122,6 +127,16 @@ impl Outbox {
             None => self.targets.extend_from_slice(to),
         }
         start..self.targets.len()
+    }
+
+    /// Gives the memory of a large audience back when many smaller ones have come since; `next` is the size of the one that comes.
+    #[cold]
+    fn mind_the_memory(&mut self, next: usize) {
+        let needed = self.targets.len().max(next);
+        self.spacious = if needed > self.targets.capacity() / 4 { 0 } else { self.spacious + 1 };
+        if self.spacious == PATIENCE {
+            (self.targets, self.spacious) = (Vec::with_capacity(KEPT.max(2 * needed)), 0);
+        }
     }
 
     /// About how many bytes of memory its deliveries take.
@@ -171,5 +186,40 @@ impl Outbox {
             Entry::Close(conn, reason) => Output::Close { conn: *conn, reason: *reason },
         };
         Some((output, to_audience))
+    }
+}
+
+/// The memory of so many receivers is kept, whatever is needed of it.
+const KEPT: usize = 4096;
+
+/// So many times in a row much less has to be needed than there is.
+const PATIENCE: u8 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Frame;
+
+    #[test]
+    fn the_memory_of_a_large_audience_is_given_back_once_it_is_long_since() {
+        let mut outbox = Outbox::default();
+        let everybody: Vec<ConnId> = (0..100_000).map(ConnId::from_bits).collect();
+        let tell = |outbox: &mut Outbox, count: usize| {
+            outbox.deliver_all(&everybody[..count], Audience::UNKNOWN, None, Frame::text("x"));
+            let Some((Output::Deliver { to, .. }, _)) = outbox.poll() else { panic!("it is a delivery") };
+            assert_eq!(to, &everybody[..count]);
+            assert!(outbox.poll().is_none());
+            outbox.targets.capacity()
+        };
+        assert!(tell(&mut outbox, 100_000) >= 100_000);
+        // A large one now and then keeps it.
+        for _ in 0..5 {
+            (0..PATIENCE - 2).for_each(|_| assert!(tell(&mut outbox, 10) >= 100_000));
+            assert!(tell(&mut outbox, 100_000) >= 100_000);
+        }
+        let capacity = (0..PATIENCE + 1).map(|_| tell(&mut outbox, 3000)).last();
+        assert!((6000..20_000).contains(&capacity.unwrap()), "{capacity:?}");
+        let capacity = (0..PATIENCE + 1).map(|_| tell(&mut outbox, 10)).last();
+        assert_eq!(capacity, Some(KEPT));
     }
 }
