@@ -77,8 +77,8 @@ mod pushes;
 mod receive;
 pub(crate) mod timers;
 pub(crate) mod url;
+mod waiting;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io::IoSlice;
 
@@ -91,12 +91,14 @@ pub use self::presence::Presence;
 use self::pushes::Pushes;
 use self::timers::{Due, Timers};
 pub use self::url::UrlError;
+use self::waiting::Waiting;
 use crate::time::Instant;
 
 /// A client: one connection at a time, any number of channels on it.
 ///
 /// What waits for `poll_event` has no bound of its own: it is what one call has made of the bytes that it was given, about
-/// an event for each message. So hand in no more than a read's worth (64 KiB, say) before you drain.
+/// an event for each message. So hand in no more than a read's worth (64 KiB, say) before you drain; a host that drains later
+/// reads no more when enough [waits](Self::waiting_bytes).
 ///
 /// After every call that takes `now`, drain [`poll_output`](Self::poll_output) and [`poll_event`](Self::poll_event), send
 /// what is [`pending`](Self::pending), and call [`handle_timeout`](Self::handle_timeout) when
@@ -119,7 +121,7 @@ pub struct Client {
     channels: Channels,
     pushes: Pushes,
     timers: Timers<Due>,
-    events: VecDeque<Event>,
+    events: Waiting,
     /// What copies of presences in `events` need, about.
     told_presences: usize,
     stats: Stats,
@@ -155,7 +157,7 @@ impl Client {
             channels: Channels::default(),
             pushes: Pushes::default(),
             timers: Timers::default(),
-            events: VecDeque::new(),
+            events: Waiting::default(),
             told_presences: 0,
             stats: Stats::default(),
             now: Instant::ORIGIN,
@@ -303,6 +305,11 @@ impl Client {
     /// How many bytes wait to be sent, headers and control frames included.
     pub fn queued_bytes(&self) -> usize {
         self.link.session().map_or(0, |session| session.queued_bytes())
+    }
+
+    /// Bytes of memory that events take which wait for [`poll_event`](Self::poll_event), about.
+    pub const fn waiting_bytes(&self) -> usize {
+        self.events.bytes()
     }
 
     /// Counters.

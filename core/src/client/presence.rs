@@ -70,7 +70,7 @@ impl Presence {
     }
 
     /// Memory, about.
-    fn cost(&self) -> usize {
+    pub(super) fn cost(&self) -> usize {
         let metas: usize = self.metas.iter().map(|meta| OVERHEAD + meta.text.len()).sum();
         OVERHEAD + metas + self.object.as_ref().map_or(0, |object| object.len())
     }
@@ -468,5 +468,20 @@ mod tests {
         roster.restart();
         let overflow = (0..20).find(|n| roster.diff(&diff(&format!("k{n} {n}"), "")).is_err());
         assert!(overflow.is_some(), "diffs that wait count too");
+    }
+
+    /// Also what stands beside the metas.
+    #[test]
+    fn an_event_weighs_what_the_server_sent() {
+        use crate::client::{ChannelId, Event};
+        let parse = |len: usize| {
+            let text = format!(r#"{{"metas":[{{"phx_ref":"1"}}],"user":"{}"}}"#, "x".repeat(len));
+            Presence::parse(&text, &mut usize::MAX.clone()).unwrap()
+        };
+        let (channel, key) = (ChannelId::from_bits(0), Arc::<str>::from("ann"));
+        let join = |len| Event::PresenceJoin { channel, key: Arc::clone(&key), current: None, new: parse(len) };
+        assert_eq!(join(100_000).weight() - join(0).weight(), 100_000);
+        let leave = |len| Event::PresenceLeave { channel, key: Arc::clone(&key), current: parse(0), left: parse(len) };
+        assert_eq!(leave(100_000).weight() - leave(0).weight(), 100_000);
     }
 }

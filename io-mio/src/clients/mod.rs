@@ -90,6 +90,8 @@ pub struct Clients {
     buffer: Box<[u8]>,
     /// How many turns in a row had more events than fit.
     crowded: u32,
+    /// Whether events of a client were taken since the last turn that is not read from because of them.
+    taken: bool,
     /// Whom the system trusts, once that was asked for.
     #[cfg(feature = "tls")]
     roots: Option<chanson_core::tls::Connector>,
@@ -104,11 +106,16 @@ struct Entry {
     error: Option<io::Error>,
     touched: bool,
     listed: bool,
+    /// Whether there may be something to read, which waits until events are taken.
+    held_up: bool,
     /// Its moment in `Clients::timers`.
     timer: Option<Instant>,
 }
 
 impl Clients {
+    /// With so many bytes of events that were not taken, about, a client is read from no more. One read comes on top.
+    pub const MAX_WAITING: usize = 1 << 20;
+
     /// A loop without clients.
     ///
     /// # Errors
@@ -129,6 +136,7 @@ impl Clients {
             now: Instant::ORIGIN,
             buffer: vec![0; turn::READ_PER_TURN].into_boxed_slice(),
             crowded: 0,
+            taken: false,
             #[cfg(feature = "tls")]
             roots: None,
         })
@@ -165,7 +173,8 @@ impl Clients {
             return Err(AddError::WithoutTls);
         }
         let (dial, error) = (Dial::Idle, None);
-        let entry = Entry { client, dial, connect_timeout, error, touched: false, listed: false, timer: None };
+        let entry =
+            Entry { client, dial, connect_timeout, error, touched: false, listed: false, held_up: false, timer: None };
         let id = self.table.insert(entry);
         if let Some(Output::Connect { host, port, .. }) = output {
             self.dial(id, &host, port);
@@ -216,12 +225,13 @@ impl Clients {
         self.turn(max_wait.into())
     }
 
-    /// What happened, to whom: in order for each client. Drain until `None` after each turn, or what is not drained piles
-    /// up.
+    /// What happened, to whom: in order for each client. Drain until `None` after each turn: a client of whose events
+    /// [`MAX_WAITING`](Self::MAX_WAITING) bytes wait is not read from until some are taken, and its server may take it for dead.
     pub fn poll_event(&mut self) -> Option<(ClientId, Event)> {
         while let Some(id) = self.listed.front().copied() {
             if let Some(entry) = self.table.get_mut(id) {
                 if let Some(event) = entry.client.poll_event() {
+                    self.took_from(id);
                     return Some((id, event));
                 }
                 entry.listed = false;

@@ -14,6 +14,7 @@ impl Clients {
     pub(super) fn turn(&mut self, max_wait: Option<Duration>) -> io::Result<()> {
         let due = self.poll_timeout().map(|due| due - self.now());
         sockets::wait(&mut self.poll, &mut self.events, max_wait.into_iter().chain(due).min())?;
+        self.taken = false;
         self.tick();
         self.take_events();
         self.take_addresses();
@@ -63,6 +64,10 @@ impl Clients {
     fn read_once(&mut self, id: ClientId, share: usize) -> Option<usize> {
         let (entry, socket) = (self.table.get_mut(id)?, self.sockets.get_mut(id)?);
         if !socket.readable || entry.dial.is_calling() {
+            return None;
+        }
+        if entry.client.waiting_bytes() >= Self::MAX_WAITING {
+            entry.held_up = true;
             return None;
         }
         let room = self.buffer.len().min(share);
@@ -164,9 +169,20 @@ impl Clients {
         }
     }
 
-    /// When the next turn is due though nothing happens.
+    /// An event of this client was taken: it may be read from again.
+    pub(super) fn took_from(&mut self, id: ClientId) {
+        let Some(entry) = self.table.get_mut(id).filter(|entry| entry.held_up) else { return };
+        self.taken = true;
+        if entry.client.waiting_bytes() < Self::MAX_WAITING {
+            entry.held_up = false;
+            self.sockets.queue(id);
+        }
+    }
+
+    /// When the next turn is due though nothing happens. Who takes the events of a client one in each turn does not wait in
+    /// between.
     pub(super) fn next_turn(&self) -> Option<Instant> {
-        if !self.touched.is_empty() || self.sockets.waiting() > 0 {
+        if !self.touched.is_empty() || self.sockets.waiting() > 0 || self.taken {
             return Some(self.now);
         }
         self.timers.first().map(|(at, _)| *at)

@@ -1,13 +1,14 @@
 //! Many at once.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chanson_core::client::Event;
-use chanson_mio::Server;
+use chanson_core::limits::Capacity;
+use chanson_mio::{Clients, Server};
 use serde_json::json;
 
-use crate::common::{World, config, hub, payload, server};
+use crate::common::{PATIENCE, World, config, hub, payload, server};
 
 const CROWD: usize = 500;
 
@@ -79,3 +80,46 @@ fn a_loop_of_ones_own_waits_for_it() {
         }
     }
 }
+
+/// However much the server says: it is the server that has to keep it.
+#[test]
+fn what_is_not_taken_is_not_read_without_end() {
+    let capacity = Capacity::for_connections(10).with_queued_bytes_per_connection(64 << 20);
+    let server = Server::bind("127.0.0.1:0", hub().capacity(capacity)).unwrap().spawn().unwrap();
+    let mut world = World::new();
+    let (id, _) = world.joined(config(server.local_addr()), "room:a");
+    let (handle, text) = (server.handle(), "x".repeat(10_000));
+    for n in 0..PIECES {
+        while handle.broadcast("room:a", "n", json!([n, text])).is_err() {}
+    }
+    let waiting = |world: &World| world.clients.client(id).unwrap().waiting_bytes();
+    let start = Instant::now();
+    while waiting(&world) < Clients::MAX_WAITING {
+        world.clients.poll(Duration::from_millis(10)).unwrap();
+        assert!(start.elapsed() < PATIENCE);
+    }
+    for _ in 0..1000 {
+        world.clients.poll(Duration::ZERO).unwrap();
+    }
+    assert!(waiting(&world) < Clients::MAX_WAITING + (256 << 10), "{}", waiting(&world));
+
+    // One in each turn, and none is lost; the turns do not wait where something is there to be taken.
+    for n in 0..PIECES {
+        let event = loop {
+            if let Some((_, event)) = world.clients.poll_event() {
+                break event;
+            }
+            world.clients.poll(PATIENCE).unwrap();
+        };
+        assert!(matches!(event, Event::Message { .. }), "{event:?}");
+        assert_eq!(payload(&event)[0], n);
+        if waiting(&world) >= Clients::MAX_WAITING {
+            world.clients.poll(PATIENCE * 10).unwrap();
+        }
+        assert!(start.elapsed() < PATIENCE * 2, "{n}");
+    }
+    assert_eq!(waiting(&world), 0);
+}
+
+/// 20 MB.
+const PIECES: usize = 2000;

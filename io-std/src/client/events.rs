@@ -5,8 +5,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use chanson_core::PayloadBuf;
-use chanson_core::client::{Cause, Closing, Event, JoinError, Presence};
+use chanson_core::client::Event;
 
 use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 
@@ -100,7 +99,7 @@ impl Queue {
 
     pub(super) fn push(&self, event: Event) {
         let mut list = self.lock();
-        let bytes = weight(&event);
+        let bytes = event.weight();
         while list.len() >= Events::CAPACITY || list.len() > 0 && list.bytes + bytes > Events::CAPACITY_BYTES {
             list.lose();
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -178,7 +177,7 @@ impl List {
 
     fn without(&mut self, taken: Option<Numbered>) -> Option<Event> {
         let (_, event) = taken?;
-        self.bytes -= weight(&event);
+        self.bytes -= event.weight();
         Some(event)
     }
 }
@@ -190,36 +189,11 @@ const fn is_news(event: &Event) -> bool {
     )
 }
 
-/// Bytes that a server made an event hold, about. What is not counted is shared, or small.
-fn weight(event: &Event) -> usize {
-    let len = |payload: &PayloadBuf| payload.as_payload().len();
-    match event {
-        Event::Message { event, payload, .. } => event.len() + len(payload),
-        Event::Joined { response: payload, .. }
-        | Event::JoinFailed { error: JoinError::Refused(payload), .. }
-        | Event::Errored { cause: Cause::Server(payload), .. }
-        | Event::Closed { by: Closing::Server(payload), .. } => len(payload),
-        Event::PresenceJoin { key, current, new: change, .. } => {
-            key.len() + copied(change) + current.as_ref().map_or(0, |current| current.metas().len() * PER_META)
-        }
-        Event::PresenceLeave { key, current, left: change, .. } => {
-            key.len() + copied(change) + current.metas().len() * PER_META
-        }
-        _ => 0,
-    }
-}
-
-fn copied(presence: &Presence) -> usize {
-    presence.metas().map(|meta| meta.as_str().len() + PER_META).sum()
-}
-
-/// What a meta needs beside its text, about.
-const PER_META: usize = 64;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chanson_core::client::ChannelId;
+    use chanson_core::PayloadBuf;
+    use chanson_core::client::{ChannelId, Closing};
 
     fn message(size: usize) -> Event {
         let payload = PayloadBuf::from_binary(vec![0; size]);
