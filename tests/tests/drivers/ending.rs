@@ -120,7 +120,7 @@ fn what_was_said_at_once_is_told_before_the_end_and_so_is_the_end() {
         }
         let text = "x".repeat(10_000);
         server.act(&mut (), |hub, ()| {
-            (0..PIECES).for_each(|n| hub.broadcast("room:a", "n", &json!([n, text])).unwrap());
+            (0..PIECES).for_each(|n| hub.broadcast("room:a", "n", json!([n, text])).unwrap());
         });
         if abort {
             server.abort(&mut ());
