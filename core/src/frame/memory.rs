@@ -62,23 +62,18 @@ impl FrameBuf {
     fn put_header(&mut self, kind: Kind, more: usize) -> u8 {
         let len = self.bytes.len() - MAX_HEADER + more;
         let first = FINAL | u8::from(OpCode::Data(kind.opcode()));
-        // The shortest form of the length (RFC 6455 §5.2).
-        let size: u8 = match len {
-            0..=125 => 2,
-            126..=0xffff => 4,
-            _ => 10,
+        // The shortest form of the length (RFC 6455 §5.2), right before the message.
+        let [.., high, low] = (len as u64).to_be_bytes();
+        let (header, size) = match len {
+            0..=125 => ([0, 0, 0, 0, 0, 0, 0, 0, first, low], 2),
+            126..=0xffff => ([0, 0, 0, 0, 0, 0, first, 126, high, low], 4),
+            _ => {
+                let [a, b, c, d, e, f, g, h] = (len as u64).to_be_bytes();
+                ([first, 127, a, b, c, d, e, f, g, h], 10)
+            }
         };
-        let start = MAX_HEADER - usize::from(size);
-        match (size, &mut self.bytes[start..MAX_HEADER]) {
-            (2, header) => header.copy_from_slice(&[first, len as u8]),
-            (4, header) => {
-                let [high, low] = (len as u16).to_be_bytes();
-                header.copy_from_slice(&[first, 126, high, low]);
-            }
-            (_, header) => {
-                header[..2].copy_from_slice(&[first, 127]);
-                header[2..].copy_from_slice(&(len as u64).to_be_bytes());
-            }
+        if let Some(room) = self.bytes.first_chunk_mut() {
+            *room = header;
         }
         size
     }
