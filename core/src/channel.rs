@@ -45,9 +45,35 @@ pub struct Channel<S = ()> {
     pattern: Arc<str>,
     join: Option<Arc<JoinHandler<S>>>,
     leave: Option<Arc<LeaveHandler<S>>>,
-    /// Sorted by event.
-    events: Vec<(Arc<str>, Arc<EventHandler<S>>)>,
+    /// In the order of their names' ranks.
+    events: Vec<Handled<S>>,
     any: Option<Arc<EventHandler<S>>>,
+}
+
+/// An event and its handler.
+struct Handled<S> {
+    rank: u64,
+    event: Arc<str>,
+    handler: Arc<EventHandler<S>>,
+}
+
+impl<S> Clone for Handled<S> {
+    fn clone(&self) -> Self {
+        Self { rank: self.rank, event: self.event.clone(), handler: self.handler.clone() }
+    }
+}
+
+/// A name's first eight bytes; or of a short one all of them, the last four perhaps twice: nearly all of what tells names apart,
+/// in one number.
+fn rank(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    match (bytes.first_chunk(), bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(word), ..) => u64::from_le_bytes(*word),
+        (_, Some(begin), Some(end)) => {
+            u64::from(u32::from_le_bytes(*begin)) | u64::from(u32::from_le_bytes(*end)) << 32
+        }
+        _ => bytes.iter().fold(0, |rank, byte| rank << 8 | u64::from(*byte)),
+    }
 }
 
 pub(crate) type JoinHandler<S> = dyn Fn(&mut Socket<'_, S>, Join<'_>) -> Result<Reply, Refuse> + Send + Sync;
@@ -106,15 +132,18 @@ impl<S> Channel<S> {
     {
         let handler: Arc<EventHandler<S>> = Arc::new(move |socket, msg| handler(socket, msg).into_result());
         match self.find(event) {
-            Ok(at) => self.events[at].1 = handler,
-            Err(at) => self.events.insert(at, (event.into(), handler)),
+            Some(at) => self.events[at].handler = handler,
+            None => {
+                let handled = Handled { rank: rank(event), event: event.into(), handler };
+                self.events.insert(self.first_of(handled.rank), handled);
+            }
         }
         self
     }
 
     /// The events that have a handler of their own.
     pub(crate) fn events(&self) -> impl Iterator<Item = &str> {
-        self.events.iter().map(|(name, _)| &**name)
+        self.events.iter().map(|handled| &*handled.event)
     }
 
     /// Handles every event that has no handler of its own. Without this one such an event is answered
@@ -142,15 +171,22 @@ impl<S> Channel<S> {
         self.leave.clone()
     }
 
-    /// By length first, for names differ in that mostly, and it need not be looked up.
-    fn find(&self, event: &str) -> Result<usize, usize> {
-        self.events.binary_search_by(|(name, _)| name.len().cmp(&event.len()).then_with(|| (**name).cmp(event)))
+    fn find(&self, event: &str) -> Option<usize> {
+        let rank = rank(event);
+        let first = self.first_of(rank);
+        let of_rank = self.events[first..].iter().take_while(|handled| handled.rank == rank);
+        Some(first + of_rank.map(|handled| &*handled.event).position(|name| name == event)?)
+    }
+
+    /// Where the events of a rank begin.
+    fn first_of(&self, rank: u64) -> usize {
+        self.events.partition_point(|handled| handled.rank < rank)
     }
 
     pub(crate) fn event_handler(&self, event: &str) -> Option<&EventHandler<S>> {
         match self.find(event) {
-            Ok(at) => Some(&*self.events[at].1),
-            Err(_) => self.any.as_deref(),
+            Some(at) => Some(&*self.events[at].handler),
+            None => self.any.as_deref(),
         }
     }
 }
@@ -170,7 +206,7 @@ impl<S> Clone for Channel<S> {
 
 impl<S> fmt::Debug for Channel<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let events: Vec<&str> = self.events.iter().map(|(name, _)| &**name).collect();
+        let events: Vec<&str> = self.events().collect();
         f.debug_struct("Channel").field("pattern", &self.pattern).field("events", &events).finish_non_exhaustive()
     }
 }
@@ -385,5 +421,52 @@ impl<E: std::error::Error> From<E> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_has_its_own_handler_however_alike_they_are() {
+        let names = [
+            "",
+            "a",
+            "b",
+            "ab",
+            "ba",
+            "abc",
+            "abcd",
+            "abcdb",
+            "abcdbc",
+            "abcdbcd",
+            "abcdabcd",
+            "abcdabcde",
+            "abcdabcdf",
+            "dcba",
+            "presence_state",
+            "presence_diff",
+            "new_msg",
+            "new_msh",
+            "é",
+            "ééé",
+            "abc\0",
+            "abc\0\0",
+        ];
+        let channel = |names: &mut dyn Iterator<Item = &&str>| {
+            names.fold(Channel::<()>::new("room:*"), |channel, name| channel.on(name, |_, _| {}))
+        };
+        for channel in [channel(&mut names.iter()), channel(&mut names.iter().rev())] {
+            let replaced = names.iter().fold(channel.clone(), |channel, name| channel.on(name, |_, _| {}));
+            assert_eq!(replaced.events.len(), names.len());
+            for name in names {
+                assert_eq!(channel.find(name).map(|at| &*channel.events[at].event), Some(name));
+            }
+            for unknown in ["c", "abce", "abcdbce", "abcdabcdg", "presence_", "abc\0\0\0"] {
+                assert!(channel.event_handler(unknown).is_none(), "{unknown}");
+            }
+            assert!(channel.on_any(|_, _| {}).event_handler("abcdabcdg").is_some());
+        }
     }
 }

@@ -26,7 +26,6 @@ pub struct Socket<'a, S = ()> {
     at: At,
     stage: Stage<'a>,
     ticket_limit: Duration,
-    effects: Vec<Effect>,
     stop: bool,
 }
 
@@ -38,7 +37,7 @@ pub(crate) struct At {
 
 /// What is being handled.
 pub(crate) enum Stage<'a> {
-    Join { ticket: Option<Ticket>, tracked: Vec<Box<str>> },
+    Join { ticket: Option<Ticket>, tracked: Vec<Box<str>>, effects: Vec<Effect> },
     Event { ref_: Ref<'a>, answered: bool },
     Leave,
 }
@@ -53,15 +52,19 @@ pub(crate) struct Said {
 
 impl<'a, S> Socket<'a, S> {
     pub(crate) fn new(state: &'a mut State, app: &'a mut S, at: At, stage: Stage<'a>, ticket_limit: Duration) -> Self {
-        Self { state, app, at, stage, ticket_limit, effects: Vec::new(), stop: false }
+        Self { state, app, at, stage, ticket_limit, stop: false }
     }
 
     pub(crate) fn into_said(self) -> Said {
-        let ticket = match self.stage {
-            Stage::Join { ticket, .. } => ticket,
-            Stage::Event { .. } | Stage::Leave => None,
-        };
-        Said { ticket, effects: self.effects, stop: self.stop }
+        let stop = self.stop;
+        match self.stage {
+            Stage::Join { ticket, effects, .. } => Said { ticket, effects, stop },
+            Stage::Event { .. } | Stage::Leave => Said { stop, ..Said::default() },
+        }
+    }
+
+    pub(crate) const fn is_to_stop(&self) -> bool {
+        self.stop
     }
 
     // --- sends ---
@@ -387,17 +390,17 @@ impl<'a, S> Socket<'a, S> {
         F: FnOnce(&mut State, u32, &str, Payload<'_>) -> Result<(), CommandError> + Send + 'static,
     {
         let mut scratch = self.state.take_scratch();
-        let result = match payload.to_payload(&mut scratch) {
-            Err(error) => Err(error),
-            Ok(payload) if matches!(self.stage, Stage::Join { .. }) => {
+        let result = match (payload.to_payload(&mut scratch), &mut self.stage) {
+            (Err(error), _) => Err(error),
+            (Ok(payload), Stage::Join { effects, .. }) => {
                 let checked = check(self.state, self.at.member, name, payload);
                 if checked.is_ok() {
                     let (name, payload): (Box<str>, _) = (name.into(), payload.to_owned());
-                    self.effects.push(Box::new(move |state, at| act(state, at, &name, payload.as_payload())));
+                    effects.push(Box::new(move |state, at| act(state, at, &name, payload.as_payload())));
                 }
                 checked
             }
-            Ok(payload) => act(self.state, self.at.member, name, payload),
+            (Ok(payload), _) => act(self.state, self.at.member, name, payload),
         };
         self.state.give_scratch(scratch);
         result

@@ -61,41 +61,35 @@ impl FrameBuf {
     /// Puts the header before the message, of which there are so many bytes more than have been appended; how long it is.
     fn put_header(&mut self, kind: Kind, more: usize) -> u8 {
         let len = self.bytes.len() - MAX_HEADER + more;
-        write_header(&mut self.bytes[..MAX_HEADER], kind, len)
+        let (header, size) = header(kind, len);
+        if let Some(room) = self.bytes.first_chunk_mut() {
+            *room = header;
+        }
+        size
     }
 }
 
 /// A frame of its own, in one allocation.
 pub(super) fn single(kind: Kind, message: &[u8]) -> Frame {
-    let mut room = [0; MAX_HEADER];
-    let header = write_header(&mut room, kind, message.len());
+    let (room, header) = header(kind, message.len());
     let front = &room[MAX_HEADER - usize::from(header)..];
     Frame { lent: false, ..Memory::default().fill([front, message].into_iter(), header, kind) }
 }
 
-/// Writes the header of a frame of so many bytes to the end of `room`; how long it is.
+/// The header of a frame of so many bytes, at the end of its room, where the message follows; and how long it is.
 #[inline]
-fn write_header(room: &mut [u8], kind: Kind, len: usize) -> u8 {
+fn header(kind: Kind, len: usize) -> ([u8; MAX_HEADER], u8) {
     let first = FINAL | u8::from(OpCode::Data(kind.opcode()));
+    let [.., high, low] = (len as u64).to_be_bytes();
     // The shortest form of the length (RFC 6455 §5.2).
-    let size: u8 = match len {
-        0..=125 => 2,
-        126..=0xffff => 4,
-        _ => 10,
-    };
-    let start = MAX_HEADER - usize::from(size);
-    match (size, &mut room[start..]) {
-        (2, header) => header.copy_from_slice(&[first, len as u8]),
-        (4, header) => {
-            let [high, low] = (len as u16).to_be_bytes();
-            header.copy_from_slice(&[first, 126, high, low]);
-        }
-        (_, header) => {
-            header[..2].copy_from_slice(&[first, 127]);
-            header[2..].copy_from_slice(&(len as u64).to_be_bytes());
+    match len {
+        0..=125 => ([0, 0, 0, 0, 0, 0, 0, 0, first, low], 2),
+        126..=0xffff => ([0, 0, 0, 0, 0, 0, first, 126, high, low], 4),
+        _ => {
+            let [a, b, c, d, e, f, g, h] = (len as u64).to_be_bytes();
+            ([first, 127, a, b, c, d, e, f, g, h], 10)
         }
     }
-    size
 }
 
 /// The memory of the last piece that was made of several frames, to be used again.

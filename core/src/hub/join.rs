@@ -69,7 +69,7 @@ impl<S> Hub<S> {
             self.joined(member, message.ref_, Payload::Json(Json::EMPTY)).expect("text always encodes");
             return Some((member, Said::default()));
         };
-        let (at, stage) = (At { conn, member }, Stage::Join { ticket: None, tracked: Vec::new() });
+        let (at, stage) = (At { conn, member }, Stage::Join { ticket: None, tracked: Vec::new(), effects: Vec::new() });
         let mut socket = Socket::new(&mut self.state, app, at, stage, served.mount.ticket_limit);
         let request = JoinRequest::new(message.payload, &message.topic);
         let decision = guard_decision(|| handler(&mut socket, request));

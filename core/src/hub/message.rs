@@ -236,7 +236,7 @@ impl<S> Hub<S> {
         let mut socket = Socket::new(&mut self.state, app, at, stage, served.mount.ticket_limit);
         let event = Event::new(&message.event, message.payload, &message.topic, message.ref_);
         let result = guard_outcome(|| handler(&mut socket, event));
-        let stop = socket.into_said().stop;
+        let stop = socket.is_to_stop();
         self.behave(conn);
         match result {
             Ok(()) if stop => drop(self.end_join(app, member, Leave::Stopped)),

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
 
+use super::plain::{STEP, padded};
 use super::*;
 
 fn serde_accepts(text: &str) -> bool {
@@ -94,7 +95,7 @@ fn special_bytes_are_found_wherever_they_are() {
                     bytes[at] = byte;
                     for from in 0..=len {
                         let naive = (from..len).find(|at| is_special(bytes[*at])).unwrap_or(len);
-                        assert_eq!(next_special(&bytes, from), naive, "{bytes:?} from {from}");
+                        assert_eq!(from + plain_len(&bytes[from..]), naive, "{bytes:?} from {from}");
                     }
                 }
             }
@@ -129,7 +130,11 @@ fn special_bytes_are_found_in_long_texts() {
                 bytes.get_mut(at).into_iter().for_each(|byte| *byte = special);
                 for from in [0, 1, 7, 24, at.saturating_sub(1), at] {
                     let expected = if from <= at { at } else { len };
-                    assert_eq!(next_special(&bytes, from.min(len)), expected, "{special} at {at} of {len} from {from}");
+                    assert_eq!(
+                        from.min(len) + plain_len(&bytes[from.min(len)..]),
+                        expected,
+                        "{special} at {at} of {len} from {from}"
+                    );
                 }
             }
         }
@@ -145,11 +150,21 @@ fn special_bytes_are_found_in_and_behind_blocks() {
                 bytes[at] = special;
                 for from in [0, 1, 31, at.saturating_sub(1), at, at + 1] {
                     let expected = if from <= at { at } else { len };
-                    assert_eq!(next_special(&bytes, from), expected, "{special} at {at} of {len} from {from}");
+                    assert_eq!(from + plain_len(&bytes[from..]), expected, "{special} at {at} of {len} from {from}");
                 }
             }
         }
-        assert_eq!(next_special(&vec![b' '; len], 0), len);
+        assert_eq!(plain_len(&vec![b' '; len]), len);
+    }
+}
+
+#[test]
+fn less_than_a_step_is_followed_by_zeros() {
+    let bytes: Vec<u8> = (1..STEP as u8).collect();
+    for len in 0..STEP {
+        let mut expected = [0; STEP];
+        expected[..len].copy_from_slice(&bytes[..len]);
+        assert_eq!(padded(&bytes[..len]), expected);
     }
 }
 

@@ -104,7 +104,7 @@ fn plain(text: &str) -> Option<Message<'_>> {
 #[inline(always)]
 fn plain_string(text: &str) -> Option<(&str, &str)> {
     let inside = text.strip_prefix('"')?;
-    let (string, rest) = inside.split_at_checked(json::next_special(inside.as_bytes(), 0))?;
+    let (string, rest) = inside.split_at_checked(json::plain_len(inside.as_bytes()))?;
     Some((string, rest.strip_prefix("\",")?))
 }
 
@@ -114,9 +114,10 @@ fn plain_ref(text: &str) -> Option<(Ref<'_>, &str)> {
     if let Some(rest) = text.strip_prefix("null,") {
         return Some((Ref::Null, rest));
     }
-    let (literal, rest) = text.split_at_checked(json::next_special(text.as_bytes(), 1) + 1)?;
-    let is_string = literal.starts_with('"') && literal.ends_with('"');
-    Some((is_string.then_some(Ref::Json(literal))?, rest.strip_prefix(',')?))
+    let inside = text.strip_prefix('"')?;
+    let len = json::plain_len(inside.as_bytes());
+    let rest = inside.get(len..)?.strip_prefix("\",")?;
+    Some((Ref::Json(text.get(..len + 2)?), rest))
 }
 
 /// The first five elements; there may be more, which are ignored.

@@ -87,14 +87,14 @@ impl Serializer {
     }
 
     fn push_string(&mut self, text: &str) -> Result<(), Error> {
-        let (mut from, bytes) = (0, text.as_bytes());
+        let mut rest = text;
         self.push("\"")?;
         loop {
-            let at = json::next_special(bytes, from);
-            self.push(text.get(from..at).unwrap_or_default())?;
-            let Some(byte) = bytes.get(at) else { break };
-            self.push_escape(*byte)?;
-            from = at + 1;
+            let (plain, special) = rest.split_at_checked(json::plain_len(rest.as_bytes())).unwrap_or_default();
+            self.push(plain)?;
+            let Some(byte) = special.bytes().next() else { break };
+            self.push_escape(byte)?;
+            rest = special.get(1..).unwrap_or_default();
         }
         self.push("\"")
     }
