@@ -12,6 +12,8 @@
 //! room.subscribe(() => room.send({ type: "broadcast", event: "hello", payload: { from: "Chanson" } }))
 //! ```
 
+use std::process::ExitCode;
+
 use chanson_mio as driver;
 
 #[path = "../common/flags.rs"]
@@ -21,6 +23,12 @@ mod serve;
 #[path = "../common/tls.rs"]
 mod tls;
 
-fn main() -> std::io::Result<()> {
-    serve::serve()
+fn main() -> ExitCode {
+    match serve::serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("realtime: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

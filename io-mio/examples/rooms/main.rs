@@ -4,6 +4,8 @@
 //! cargo run --release -p chanson-mio --example rooms -- --port 4000
 //! ```
 
+use std::process::ExitCode;
+
 use chanson_mio as driver;
 
 mod flags;
@@ -12,6 +14,12 @@ mod serve;
 #[path = "../common/tls.rs"]
 mod tls;
 
-fn main() -> std::io::Result<()> {
-    serve::serve()
+fn main() -> ExitCode {
+    match serve::serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rooms: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

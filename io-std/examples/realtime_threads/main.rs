@@ -4,6 +4,8 @@
 //! cargo run --release -p chanson-std --example realtime_threads -- --port 4000
 //! ```
 
+use std::process::ExitCode;
+
 use chanson_std as driver;
 
 #[path = "../../../io-mio/examples/common/flags.rs"]
@@ -15,6 +17,12 @@ mod serve;
 #[path = "../../../io-mio/examples/common/tls.rs"]
 mod tls;
 
-fn main() -> std::io::Result<()> {
-    serve::serve()
+fn main() -> ExitCode {
+    match serve::serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("realtime_threads: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
