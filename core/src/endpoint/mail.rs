@@ -45,6 +45,22 @@ pub(super) enum Input {
     Here,
 }
 
+impl Input {
+    /// Whose it is, if it has to stay behind what has come from that connection before. That a peer does not read is better known
+    /// at once.
+    pub(super) const fn sender(&self) -> Option<ConnId> {
+        match self {
+            Self::Text(conn, _)
+            | Self::Binary(conn, _)
+            | Self::Request(conn, _)
+            | Self::Alive(conn)
+            | Self::Ended(conn, _)
+            | Self::Gone(conn) => Some(*conn),
+            Self::Slow(_) | Self::Weight { .. } | Self::Shed | Self::Here => None,
+        }
+    }
+}
+
 impl Inputs {
     /// Bytes of messages and requests in it.
     pub const fn bytes(&self) -> usize {
@@ -59,6 +75,22 @@ impl Inputs {
     /// Whether the rest has to wait for the next one.
     pub(super) fn is_full(&self) -> bool {
         self.bytes() >= MAX_BYTES || self.entries.len() >= MAX_INPUTS
+    }
+
+    /// Whether it is half full.
+    pub(super) fn is_half_full(&self) -> bool {
+        self.bytes() >= MAX_BYTES / 2 || self.entries.len() >= MAX_INPUTS / 2
+    }
+
+    /// Takes over what is in another one.
+    pub(super) fn push_from(&mut self, input: Input, other: &Self) {
+        match input {
+            Input::Text(conn, range) => self.text(conn, &other.texts[range.start as usize..range.end as usize]),
+            Input::Binary(conn, range) => self.binary(conn, &other.binaries[range.start as usize..range.end as usize]),
+            Input::Request(conn, request) => self.request(conn, request),
+            Input::Alive(conn) => self.alive(conn),
+            other => self.entries.push_back(other),
+        }
     }
 
     pub(super) fn text(&mut self, conn: ConnId, text: &str) {
@@ -118,6 +150,10 @@ pub(super) enum Output {
     Shed,
     /// To be answered with what has come until then.
     Ask,
+    /// Something of it was put off: no more from this connection until that is dealt with.
+    Pause(ConnId),
+    /// It is.
+    Unpause(ConnId),
 }
 
 impl Output {

@@ -1,5 +1,6 @@
 //! The sessions of one thread, when the hub is on another.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
 
@@ -30,7 +31,7 @@ pub struct Shard {
     /// Bytes of messages taken from the hub since what waits was last sent.
     portion: usize,
     /// Connections that have more to say than fitted.
-    stalled: Vec<ConnId>,
+    stalled: VecDeque<ConnId>,
     /// Connections whose end waits for answers to what came before it.
     ending: Vec<ConnId>,
     /// Lent to the session whose bytes are being read.
@@ -47,6 +48,8 @@ struct Line {
     said_in: u64,
     ending: Option<CloseReason>,
     stalled: bool,
+    /// Whether the hub wants no more of it for now.
+    paused: bool,
 }
 
 impl Shard {
@@ -60,7 +63,7 @@ impl Shard {
             sent: 0,
             handled: 0,
             portion: 0,
-            stalled: Vec::new(),
+            stalled: VecDeque::new(),
             ending: Vec::new(),
             buffer: Vec::new(),
             inflater: Inflater::default(),
@@ -181,6 +184,8 @@ impl Shard {
                     self.inputs.entries.push_back(Input::Weight { queued: self.sessions.queued_by_living(), heaviest });
                 }
                 Output::Ask => self.inputs.entries.push_back(Input::Here),
+                Output::Pause(conn) => self.pause(conn),
+                Output::Unpause(conn) => self.unpause(conn),
                 Output::Shed => {
                     self.sessions.shed();
                     self.tell_slow();
@@ -214,15 +219,16 @@ impl Shard {
         !self.inputs.is_full()
     }
 
-    /// Goes on with connections that had come with more than there was room for. Once a turn.
+    /// Goes on with connections that had come with more than there was room for. Half of the room is left for others, so that these
+    /// come as soon as those. Once a turn, before anything is read.
     pub fn resume(&mut self, now: Instant) {
         self.sessions.tick(now);
-        while self.has_room()
-            && let Some(conn) = self.stalled.pop()
+        while !self.inputs.is_half_full()
+            && let Some(conn) = self.stalled.pop_front()
         {
             if self.sessions.get(conn).is_some() {
                 self.lines[conn.index()].stalled = false;
-                self.pump(conn);
+                self.pump_until(conn, Inputs::is_half_full);
             }
         }
         self.finish();
@@ -230,7 +236,7 @@ impl Shard {
 
     /// Whether [`resume`](Self::resume) has something to do.
     pub fn can_resume(&self) -> bool {
-        self.has_room() && !self.stalled.is_empty()
+        !self.inputs.is_half_full() && !self.stalled.is_empty()
     }
 
     /// The next connection that has something to send, or is to be shut down: each once a turn.
@@ -273,21 +279,41 @@ impl Shard {
 
     /// Whether a connection can go on only when the hub has.
     fn waits(&self, conn: ConnId) -> bool {
-        self.lines.get(conn.index()).is_none_or(|line| line.stalled || line.ending.is_some())
+        self.lines.get(conn.index()).is_none_or(|line| line.stalled || line.paused || line.ending.is_some())
+    }
+
+    fn pause(&mut self, conn: ConnId) {
+        if self.sessions.get(conn).is_some() {
+            self.lines[conn.index()].paused = true;
+        }
+    }
+
+    fn unpause(&mut self, conn: ConnId) {
+        if self.sessions.get(conn).is_some() {
+            let line = &mut self.lines[conn.index()];
+            line.paused = false;
+            if !std::mem::replace(&mut line.stalled, true) {
+                self.stalled.push_back(conn);
+            }
+        }
     }
 
     /// Takes what has come on a connection into the batch, as far as there is room.
     fn pump(&mut self, conn: ConnId) {
+        self.pump_until(conn, Inputs::is_full);
+    }
+
+    fn pump_until(&mut self, conn: ConnId, is_enough: fn(&Inputs) -> bool) {
         let now = self.sessions.now;
         let Some(line) = self.lines.get_mut(conn.index()) else { return };
         loop {
             let Some(entry) = self.sessions.get_mut(conn) else { return };
-            if line.ending.is_some() || line.stalled {
+            if line.ending.is_some() || line.stalled || line.paused {
                 break;
             }
-            if self.inputs.is_full() {
+            if is_enough(&self.inputs) {
                 line.stalled = true;
-                self.stalled.push(conn);
+                self.stalled.push_back(conn);
                 break;
             }
             entry.session.lend_inflater(&mut self.inflater);
@@ -352,6 +378,9 @@ impl Shard {
             if line.said_in > handled {
                 self.ending.push(conn);
                 self.inputs.answer = true;
+            } else if line.paused {
+                // What it said is put off; when it is dealt with the hub says so.
+                self.ending.push(conn);
             } else if let Some(reason) = line.ending.take()
                 && let Some(entry) = self.sessions.get_mut(conn)
             {

@@ -1,8 +1,10 @@
 //! A hub whose sessions are on other threads.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 
+use super::backlog::Backlogs;
 use super::load::portion;
 use super::mail::{Input, Inputs, Output, Outputs};
 use super::sessions::Answer;
@@ -89,6 +91,8 @@ struct Post {
     /// How many ids were given; makes each of them another.
     given: u32,
     living: usize,
+    /// What was put off of connections that ask for much.
+    backlogs: Backlogs,
     /// Where the receivers of the current run begin.
     start: u32,
 }
@@ -160,18 +164,27 @@ impl<S> Sharded<S> {
 
     /// What has come on the connections of a shard: each batch in order, and the next one when this is done. When this is true,
     /// it is not, since much has come of it: give the [outputs](Self::poll_outputs) away, and call it again with the same.
+    ///
+    /// The connection that this was for has had its share, and others are not to wait for it: what else came from it is put off
+    /// until it is its turn again, see [`resume`](Self::resume).
     pub fn handle_inputs(&mut self, now: Instant, app: &mut S, shard: usize, inputs: &mut Inputs) -> bool {
         self.now = self.now.max(now);
         if shard >= self.posts.len() {
             return false;
         }
         let mut entries = std::mem::take(&mut inputs.entries);
+        // If not, it is not known whose messages have made it so much.
+        let had_little = self.posts.iter().all(|post| post.outputs.weight() < MAX_WEIGHT / 2);
         self.full = false;
         let full = loop {
             let Some(input) = entries.pop_front() else { break false };
+            let Some(input) = self.put_off(shard, input, inputs) else { continue };
             self.handle_input(app, shard, &input, inputs);
             self.drain();
             if self.full {
+                if had_little {
+                    self.put_off_rest(shard, &input, &mut entries, inputs);
+                }
                 break true;
             }
         };
@@ -185,8 +198,45 @@ impl<S> Sharded<S> {
         full
     }
 
+    /// Goes on with what was put off of one connection of that shard, as far as its share goes: the next time with another one.
+    /// Once for each batch of the shard's, or turn; give the [outputs](Self::poll_outputs) away then.
+    pub fn resume(&mut self, now: Instant, app: &mut S, shard: usize) {
+        self.now = self.now.max(now);
+        let Some((conn, mut backlog)) = self.posts.get_mut(shard).and_then(|post| post.backlogs.take_next()) else {
+            return;
+        };
+        let mut entries = std::mem::take(&mut backlog.entries);
+        self.full = false;
+        while !self.full
+            && let Some(input) = entries.pop_front()
+        {
+            self.handle_input(app, shard, &input, &backlog);
+            self.drain();
+        }
+        self.run.flush(&mut self.posts, &self.places);
+        let post = &mut self.posts[shard];
+        match entries.is_empty() {
+            // Behind all that came of it.
+            true => post.outputs.push(Output::Unpause(conn)),
+            false => {
+                backlog.entries = entries;
+                post.backlogs.put_back(conn, backlog);
+            }
+        }
+    }
+
+    /// Whether [`resume`](Self::resume) has something to do.
+    pub fn can_resume(&self, shard: usize) -> bool {
+        self.posts.get(shard).is_some_and(|post| !post.backlogs.is_empty())
+    }
+
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant, app: &mut S) {
+        // Whoever is not listened to is not silent.
+        for post in &self.posts {
+            let conns = post.backlogs.conns().filter_map(|local| post.get(local));
+            conns.for_each(|conn| self.hub.handle_alive(now, conn));
+        }
         self.act(now, app, |hub, app| hub.handle_timeout(now, app));
     }
 
@@ -232,7 +282,9 @@ impl<S> Sharded<S> {
             self.act(now, app, |hub, app| hub.handle_close(now, app, conn, CloseReason::TransportEof));
             self.release(conn);
         }
-        self.posts.iter_mut().for_each(|post| post.outputs = Outputs::default());
+        for post in &mut self.posts {
+            (post.outputs, post.backlogs) = (Outputs::default(), Backlogs::default());
+        }
     }
 
     // --- what to do ---
@@ -294,6 +346,27 @@ impl<S> Sharded<S> {
     }
 
     // --- inside ---
+
+    /// The input, unless it has to stay behind others of its connection that were put off.
+    fn put_off(&mut self, shard: usize, input: Input, batch: &Inputs) -> Option<Input> {
+        let post = &mut self.posts[shard];
+        if post.backlogs.is_empty() {
+            return Some(input);
+        }
+        let Some(sender) = input.sender() else { return Some(input) };
+        let Some(backlog) = post.backlogs.get_mut(sender) else { return Some(input) };
+        backlog.push_from(input, batch);
+        None
+    }
+
+    /// Much came of this: what else is there from the same connection is for its next turn.
+    fn put_off_rest(&mut self, shard: usize, input: &Input, entries: &mut VecDeque<Input>, batch: &Inputs) {
+        let Some(sender) = input.sender() else { return };
+        let post = &mut self.posts[shard];
+        if post.backlogs.begin(sender, entries, batch) {
+            post.outputs.push(Output::Pause(sender));
+        }
+    }
 
     fn handle_input(&mut self, app: &mut S, shard: usize, input: &Input, inputs: &Inputs) {
         let now = self.now;

@@ -57,7 +57,9 @@ impl<S> Many<S> {
             // What is to be done waits for workers to catch up.
             true => self.links.iter().any(|link| link.caught_up()),
             false => {
-                let waits = |index: usize| self.sharded.weight(index) > 0 || self.links[index].has_inputs();
+                let says = |index: usize| self.sharded.weight(index) > 0;
+                let hears = |index: usize| self.links[index].has_inputs() || self.sharded.can_resume(index);
+                let waits = |index: usize| says(index) || hears(index);
                 self.acted || self.door.is_ready() || self.inbox.has_more() || (0..self.links.len()).any(waits)
             }
         }
@@ -120,7 +122,8 @@ impl<S> Many<S> {
 
     // --- what workers have sent ---
 
-    /// From each worker one batch after another, in turns, but no more than can wait: commands and timers have their turn, too.
+    /// From each worker one batch after another, in turns, and behind each what was put off of one connection; but no more than can
+    /// wait: commands and timers have their turn, too.
     fn take_inputs(&mut self, app: &mut S) -> Result<(), Gone> {
         let count = self.links.len();
         for _ in 0..ROUNDS {
@@ -133,6 +136,11 @@ impl<S> Many<S> {
                 if self.links[index].receive()? {
                     any = true;
                     self.take_batch(app, index)?;
+                }
+                if self.sharded.can_resume(index) && !self.is_behind() {
+                    any = true;
+                    self.sharded.resume(self.now, app, index);
+                    self.ship()?;
                 }
             }
             if !any {

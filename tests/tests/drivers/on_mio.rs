@@ -7,3 +7,6 @@ mod list;
 
 #[path = "greedy.rs"]
 mod greedy;
+
+#[path = "quiet.rs"]
+mod quiet;

@@ -4,3 +4,6 @@ use crate::several::three as driver;
 
 #[path = "list.rs"]
 mod list;
+
+#[path = "quiet.rs"]
+mod quiet;

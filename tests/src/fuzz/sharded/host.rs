@@ -106,6 +106,13 @@ impl Host {
         true
     }
 
+    /// The hub goes on with what it has put off of one connection.
+    pub(super) fn resume_hub(&mut self, shard: usize) -> bool {
+        let can = self.hub.can_resume(shard);
+        self.hub.resume(self.now, &mut self.later, shard);
+        can
+    }
+
     /// The hub sends what it has to say.
     pub(super) fn ship(&mut self, shard: usize) -> bool {
         let link = &mut self.links[shard];
@@ -143,6 +150,7 @@ impl Host {
             for shard in 0..self.shards.len() {
                 any |= self.report(shard);
                 any |= self.take_inputs(shard);
+                any |= self.resume_hub(shard);
             }
             for shard in 0..self.shards.len() {
                 any |= self.ship(shard);
@@ -179,6 +187,7 @@ impl Host {
         for (at, (shard, link)) in self.shards.iter_mut().zip(&self.links).enumerate() {
             assert!(shard.poll_writable().is_none() && shard.poll_inputs().is_none(), "{shard:?}");
             assert!(shard.has_room() && !shard.can_resume(), "{shard:?}");
+            assert!(!self.hub.can_resume(at), "something is put off");
             assert!(self.hub.weight(at) == 0 && self.hub.poll_outputs(at).is_none());
             assert!(link.to_hub.is_empty() && link.to_shard.is_empty() && link.connections.is_empty());
         }

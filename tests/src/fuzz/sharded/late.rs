@@ -167,6 +167,7 @@ impl World {
         }
         if what & 16 != 0 {
             host.resume(shard);
+            host.resume_hub(shard);
             host.pass_time_of_shard(shard);
             host.pass_time_of_hub();
             host.hub.mind_the_total(host.queued());
