@@ -198,6 +198,9 @@ impl<S> Server<S> {
     /// Does something with the hub, between turns. What comes of it leaves at the end of the next turn, together with all else
     /// that its receivers are owed by then; that turn does not wait, whatever it may. A loop that acts and polls in turns is paced by
     /// [`run_until_with`](Self::run_until_with).
+    ///
+    /// With several threads it waits for those that have sockets when they are so far behind that more than
+    /// `Capacity::queued_bytes` would have to be kept for them.
     pub fn act<T>(&mut self, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
         on!(&mut self.engine, engine => engine.act(app, act))
     }

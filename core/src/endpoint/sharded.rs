@@ -245,7 +245,8 @@ impl<S> Sharded<S> {
         self.hub.poll_timeout()
     }
 
-    /// Does something with the hub: broadcasts, answers, `disconnect`, `shutdown`.
+    /// Does something with the hub: broadcasts, answers, `disconnect`, `shutdown`. What it says to shards waits to be
+    /// [given away](Self::poll_outputs), in no bound but the host's, who knows [how much it is](Self::weight).
     pub fn act<T>(&mut self, now: Instant, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
         self.now = self.now.max(now);
         let result = act(&mut self.hub, app);

@@ -232,6 +232,18 @@ const INPUTS: usize = 8;
 mod tests {
     use super::*;
 
+    impl Link {
+        /// With the worker's end, and room for one batch.
+        pub(crate) fn without_worker(hub: Arc<Bell>) -> (Self, Ends) {
+            let ((to, batches), (inputs, from)) = (bounded(1), bounded(1));
+            let (flags, bell) = (Arc::<Flags>::default(), Arc::new(Bell::new(|| Ok(()))));
+            let ends = Ends { from: batches, to: inputs, flags: flags.clone(), bell: bell.clone(), hub };
+            let link =
+                Self { to, from, bell, flags, next: Batch::default(), behind: false, inputs: None, thread: None };
+            (link, ends)
+        }
+    }
+
     #[test]
     fn a_hub_that_has_waited_in_vain_is_woken_when_there_is_room() {
         let rung = Arc::new(AtomicUsize::new(0));
@@ -242,11 +254,7 @@ mod tests {
                 Ok(())
             }
         }));
-        let ((to, batches), (inputs, from)) = (bounded(1), bounded(1));
-        let (flags, bell) = (Arc::<Flags>::default(), Arc::new(Bell::new(|| Ok(()))));
-        let ends = Ends { from: batches, to: inputs, flags: flags.clone(), bell: bell.clone(), hub: hub.clone() };
-        let mut link =
-            Link { to, from, bell, flags, next: Batch::default(), behind: false, inputs: None, thread: None };
+        let (mut link, ends) = Link::without_worker(hub.clone());
         link.send_within(Duration::ZERO);
         assert!(!link.is_behind());
         link.send_within(Duration::ZERO);

@@ -95,7 +95,16 @@ impl<S> Many<S> {
         if (0..self.links.len()).any(|index| self.sharded.weight(index) >= SHIP_AT) {
             self.ship_within(PATIENCE);
         }
+        while self.holds_too_much() && !self.links.iter().any(Link::is_gone) {
+            self.ship_within(PATIENCE);
+        }
         result
+    }
+
+    /// Whether more waits for workers that are behind than may wait for all connections.
+    fn holds_too_much(&self) -> bool {
+        let waiting: usize = (0..self.links.len()).map(|index| self.sharded.weight(index)).sum();
+        waiting > self.sharded.hub().capacity().queued_bytes
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -153,3 +162,66 @@ const SHIP_AT: usize = 256 << 10;
 
 /// How long a worker is waited for that is behind, where there is no turn to come back to.
 const PATIENCE: std::time::Duration = std::time::Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chanson_core::endpoint::Shard;
+    use chanson_core::{Capacity, Channel, Mount};
+
+    use super::*;
+
+    const MB: usize = 1 << 20;
+
+    /// The sessions of the first worker are here.
+    fn turn(server: &mut Many<()>, shard: &mut Shard) {
+        while let Some(mut inputs) = shard.poll_inputs() {
+            while server.sharded.handle_inputs(Instant::ORIGIN, &mut (), 0, &mut inputs) {}
+            let mut outputs = server.sharded.poll_outputs(0).unwrap_or_default();
+            while shard.handle_outputs(Instant::ORIGIN, &mut outputs) {}
+        }
+    }
+
+    #[test]
+    fn a_host_waits_for_a_worker_that_is_far_behind() {
+        let hub = || {
+            let mount = Mount::channels("/socket").channel(Channel::new("room:*"));
+            Hub::builder().seed([7; 32]).capacity(Capacity::default().with_queued_bytes(2 * MB)).mount(mount)
+        };
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut server: Many<()> =
+            Many::new(listener, hub().build().unwrap(), Config::default().with_threads(2)).unwrap();
+        let (_, mut shards) = Sharded::<()>::new(hub().build().unwrap(), server.config.endpoint.clone(), 1);
+        let (at, conn) = server.sharded.handle_connect(Instant::ORIGIN, None).unwrap();
+        let shard = &mut shards[at];
+        shard.handle_connect(Instant::ORIGIN, conn);
+        let upgrade = b"GET /socket?vsn=2.0.0 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        shard.handle_bytes(Instant::ORIGIN, conn, upgrade);
+        turn(&mut server, shard);
+        let join = br#"["1","1","room:a","phx_join",{}]"#;
+        let join = [&[0x81, 0x80 | join.len() as u8, 0, 0, 0, 0], &join[..]].concat();
+        shard.handle_bytes(Instant::ORIGIN, conn, &join);
+        turn(&mut server, shard);
+        assert_eq!(server.sharded.hub().subscriber_count("room:a"), 1);
+
+        let (slow, ends) = Link::without_worker(Arc::clone(&server.bell));
+        let worker = std::mem::replace(&mut server.links[0], slow);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(Duration::from_secs(1));
+                while ends.from.recv_timeout(Duration::from_millis(500)).is_ok() {
+                    ends.made_room();
+                }
+            });
+            let text = serde_json::json!("x".repeat(MB));
+            for _ in 0..30 {
+                server.act(&mut (), |hub, ()| hub.broadcast("room:a", "data", &text)).unwrap();
+                let waiting = server.sharded.weight(0);
+                assert!(waiting <= 2 * MB, "{waiting} bytes wait");
+            }
+        });
+        server.links[0] = worker;
+    }
+}

@@ -163,8 +163,12 @@ impl<S> Many<S> {
 
     /// Carries out what handles asked for.
     fn obey(&mut self, app: &mut S) -> Result<(), Gone> {
-        // Even with workers behind there is one, and a wish to end is heard.
+        // Even with workers behind there is one, and a wish to end is heard, unless they are far behind.
         self.inbox.begin_turn(if self.is_behind() { 1 } else { self.config.commands_per_turn });
+        if self.is_behind() && self.holds_too_much() {
+            // Commands wait, and handles that have more are told that there is no room.
+            return Ok(());
+        }
         while self.inbox.obey(self.now, &mut self.sharded, app, &mut self.stats).is_some() {
             if (0..self.links.len()).any(|index| self.sharded.weight(index) >= SHIP_AT) {
                 self.ship()?;
