@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use chanson_core::PayloadBuf;
+use chanson_core::driver::{Handle, HandleError};
 
 use crate::code::Refusal;
 use crate::code::chanson_code::{self, *};
@@ -54,6 +55,22 @@ impl<T> Asked<T> {
     }
 }
 
+/// Puts a question about a topic.
+unsafe fn ask(
+    remote: *const chanson_remote,
+    topic: chanson_str,
+    query: *mut *mut chanson_query,
+    question: impl FnOnce(&Handle, &str) -> Result<Query, HandleError>,
+) -> chanson_code {
+    // SAFETY: as the caller promises.
+    unsafe {
+        share(remote, |remote| {
+            put(query, std::ptr::null_mut())?;
+            put(query, handle::make(question(remote, topic.text()?)?))
+        })
+    }
+}
+
 /// Asks how many connections `topic` has: `*query` is for `chanson_query_count`; free it with `chanson_query_free`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn chanson_remote_subscriber_count(
@@ -62,12 +79,7 @@ pub unsafe extern "C" fn chanson_remote_subscriber_count(
     query: *mut *mut chanson_query,
 ) -> chanson_code {
     // SAFETY: as the caller promises.
-    unsafe {
-        share(remote, |remote| {
-            put(query, std::ptr::null_mut())?;
-            put(query, handle::make(Query::Count(Asked::new(remote.subscriber_count(topic.text()?)?))))
-        })
-    }
+    unsafe { ask(remote, topic, query, |remote, topic| Ok(Query::Count(Asked::new(remote.subscriber_count(topic)?)))) }
 }
 
 /// Asks who is in `topic`: `*query` is for `chanson_query_presence`; free it with `chanson_query_free`.
@@ -78,12 +90,7 @@ pub unsafe extern "C" fn chanson_remote_presence(
     query: *mut *mut chanson_query,
 ) -> chanson_code {
     // SAFETY: as the caller promises.
-    unsafe {
-        share(remote, |remote| {
-            put(query, std::ptr::null_mut())?;
-            put(query, handle::make(Query::Presence(Asked::new(remote.presence(topic.text()?)?))))
-        })
-    }
+    unsafe { ask(remote, topic, query, |remote, topic| Ok(Query::Presence(Asked::new(remote.presence(topic)?)))) }
 }
 
 /// The answer to `chanson_remote_subscriber_count`. Waits for it no longer than `timeout_ms` (0: not at all, negative: for as long

@@ -71,7 +71,8 @@ impl<S> Server<S> {
     /// gets its seed from the operating system.
     ///
     /// # Errors
-    /// The address is none, or cannot be had: the error names it; `InvalidInput` with a `BuildError` in it when the hub cannot be built.
+    /// The address is none, or cannot be had: the error names it. `InvalidInput` with a `BuildError` in it when the hub cannot be
+    /// built.
     pub fn bind(addr: impl ToSocketAddrs, hub: impl IntoHub<S>) -> io::Result<Self> {
         Self::bind_with(addr, hub, Config::default())
     }
@@ -155,6 +156,7 @@ impl<S> Server<S> {
     ///     next += Duration::from_nanos(1_000_000_000 / 60);
     ///     server.run_until_with(&mut game, next)?;
     ///     game.tick += 1; // sixty times a second
+    ///     // A number can always be told.
     ///     server.act(&mut game, |hub, game| hub.broadcast("game:1", "tick", serde_json::json!(game.tick))).ok();
     /// }
     /// # Ok::<(), std::io::Error>(())
