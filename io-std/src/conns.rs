@@ -136,6 +136,16 @@ impl Conns {
         }
     }
 
+    /// The socket of a connection whose writer has nothing to do, so that others may write to it.
+    pub(crate) fn idle(&mut self, id: ConnId) -> Option<&TcpStream> {
+        self.get_mut(id).filter(|conn| conn.batch.is_some()).map(|conn| &*conn.stream)
+    }
+
+    /// The socket took all there was.
+    pub(crate) fn level(&mut self, id: ConnId) {
+        self.keep_pace(id, true);
+    }
+
     /// Gives the writer what `fill` puts into the batch, unless it is busy; whether it has gone. `fill` says whether that was
     /// all.
     pub(crate) fn write(&mut self, id: ConnId, fill: impl FnOnce(&mut Vec<u8>) -> bool) -> Result<(), Gone> {

@@ -1,6 +1,6 @@
 //! What differs between operating systems.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -34,6 +34,23 @@ fn knock(listener: &TcpListener) {
     }
     // If nobody can come, nobody is let in either.
     drop(TcpStream::connect_timeout(&addr, Duration::from_millis(200)));
+}
+
+/// Sends as much as the socket takes without waiting, though waiting is what it does by itself. `WouldBlock` when that is nothing,
+/// and on every system that knows no such call.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn send_at_once(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    let socket = SockRef::from(stream);
+    match slices {
+        [one] => socket.send_with_flags(one, FLAGS),
+        slices => socket.send_vectored_with_flags(slices, FLAGS),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn send_at_once(_: &TcpStream, _: &[IoSlice<'_>]) -> io::Result<usize> {
+    Err(io::ErrorKind::WouldBlock.into())
 }
 
 /// Makes writes return from time to time though the peer takes little, with how much that was.
@@ -99,6 +116,25 @@ mod tests {
         give_up_after(&stream, Duration::from_secs(7)).expect("TCP can");
         let timeout = SockRef::from(&stream).tcp_user_timeout().expect("it is a socket");
         assert_eq!(timeout, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn what_is_sent_at_once_waits_for_nobody() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let stream = TcpStream::connect(listener.local_addr().expect("it has an address")).expect("somebody listens");
+        let bytes = [7; 64 << 10];
+        let (one, two) = ([IoSlice::new(&bytes)], [IoSlice::new(b"one"), IoSlice::new(b"two")]);
+        assert_eq!(send_at_once(&stream, &two).expect("there is room"), 6);
+        // Nobody reads, and the socket waits by itself: without the flag this would not end.
+        let refused = std::iter::repeat_with(|| send_at_once(&stream, &one)).find_map(Result::err);
+        assert_eq!(refused.map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
+        drop(listener);
+        while send_at_once(&stream, &one).map_err(|error| error.kind()) == Err(io::ErrorKind::WouldBlock) {
+            std::thread::yield_now();
+        }
+        // A peer that is gone is an error, and no signal.
+        assert!(send_at_once(&stream, &two).is_err());
     }
 
     #[test]

@@ -236,8 +236,22 @@ impl<S> Server<S> {
         }
     }
 
-    /// Gives the writer a batch, if it has none.
+    /// Sends what the socket takes at once. The rest is the writer's, who waits for the peer so that nobody else does.
     fn write(&mut self, id: ConnId) {
+        let Some(stream) = self.conns.idle(id) else { return self.pass_on(id) };
+        match self.endpoint.transmit(self.now, id, |slices| sys::send_at_once(stream, slices)) {
+            Ok(next) if next.finished => self.dead.push(id),
+            Ok(next) if next.blocked => self.pass_on(id),
+            Ok(next) => {
+                self.conns.level(id);
+                self.go_on(id, next.done_sending, next.wants_bytes);
+            }
+            Err(_) => self.dead.push(id),
+        }
+    }
+
+    /// Gives the writer a batch, if it has none.
+    fn pass_on(&mut self, id: ConnId) {
         if !self.conns.contains(id) {
             return;
         }
@@ -253,13 +267,18 @@ impl<S> Server<S> {
             }
             endpoint.commit(id, batch.len())
         });
-        if let Err(Gone) = written {
-            return self.dead.push(id);
+        match written {
+            Ok(()) => self.go_on(id, self.endpoint.is_done_sending(id), self.endpoint.wants_bytes(id)),
+            Err(Gone) => self.dead.push(id),
         }
-        if self.endpoint.is_done_sending(id) {
+    }
+
+    /// What is to be done once more is sent.
+    fn go_on(&mut self, id: ConnId, done_sending: bool, wants_bytes: bool) {
+        if done_sending {
             self.conns.shut(id);
         }
-        if self.endpoint.wants_bytes(id) {
+        if wants_bytes {
             self.conns.lend_held(id);
         }
     }
