@@ -39,7 +39,6 @@ static size_t count = FIRST, room;
 static chanson_endpoint *endpoint;
 static uint64_t now;
 static int signal_pipe[2];
-static bool encrypted;
 
 static void die(const char *what) {
     perror(what);
@@ -123,35 +122,27 @@ static void receive(struct conn *conn) {
     else if (got == 0 || (errno != EAGAIN && errno != EINTR)) chanson_session_eof(conn->session, now);
 }
 
+static ptrdiff_t send_some(const chanson_iovec *iov, size_t pieces, void *fd) {
+    ssize_t sent;
+    do /* One piece is the rule, and send() costs less than writev() does. */
+        sent = pieces == 1 ? send(*(int *)fd, iov->data, iov->len, 0)
+                           : writev(*(int *)fd, (const struct iovec *)(const void *)iov, (int)pieces);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 && errno == EAGAIN ? 0 : sent;
+}
+
 /* Sends what the connection is owed, with one system call if the socket takes it all. */
 static void send_pending(struct conn *conn) {
-    int fd = fds[conn->at].fd;
-    bool blocked = false, more = true;
-    chanson_iovec iov[64];
-    size_t pieces;
-    while (more && chanson_session_pending_iov(conn->session, iov, 64, &pieces) == CHANSON_OK && pieces > 0) {
-        size_t owed = 0;
-        for (size_t i = 0; i < pieces; i++) owed += iov[i].len;
-        /* One piece is the rule, and send() costs less than writev() does. */
-        ssize_t sent = pieces == 1 ? send(fd, iov[0].data, iov[0].len, 0)
-                                   : writev(fd, (const struct iovec *)(const void *)iov, (int)pieces);
-        if (sent < 0 && errno == EINTR) continue;
-        if (sent < 0 && errno != EAGAIN) {
-            /* The peer is gone; what it is owed is of no use. */
-            drop(conn);
-            return;
-        }
-        if (sent > 0) chanson_session_advance(conn->session, now, (size_t)sent);
-        blocked = sent < 0 || (size_t)sent < owed;
-        /* With TLS the pieces come one by one. */
-        more = !blocked && (pieces == 64 || encrypted);
-    }
-    if (chanson_session_is_finished(conn->session)) {
+    struct pollfd *at = &fds[conn->at];
+    uint32_t next;
+    if (chanson_session_transmit(conn->session, now, send_some, &at->fd, &next) != CHANSON_OK
+        || (next & CHANSON_NEXT_FINISHED)) {
+        /* All is said; or the peer is gone, and what it is owed is of no use. */
         drop(conn);
         return;
     }
-    if (chanson_session_is_done_sending(conn->session)) shutdown(fd, SHUT_WR);
-    fds[conn->at].events = (short)((chanson_session_wants_bytes(conn->session) ? POLLIN : 0) | (blocked ? POLLOUT : 0));
+    if (next & CHANSON_NEXT_DONE_SENDING) shutdown(at->fd, SHUT_WR);
+    at->events = (short)((next & CHANSON_NEXT_WANTS_BYTES ? POLLIN : 0) | (next & CHANSON_NEXT_BLOCKED ? POLLOUT : 0));
 }
 
 /* --- the loop --- */
@@ -270,7 +261,6 @@ int main(int argc, char **argv) {
         return 1;
     }
     chanson_builder_free(builder);
-    encrypted = config.acceptor != NULL;
     chanson_acceptor_free(config.acceptor);
     grow();
     fds[SIGNALS] = (struct pollfd){.fd = signal_pipe[0], .events = POLLIN};

@@ -206,6 +206,29 @@ typedef int32_t chanson_leave_reason;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// What to do with a session behind `chanson_session_transmit`: any of these together. Later versions may know more.
+enum chanson_next
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // The transport takes no more for now: transmit again when it does.
+    CHANSON_NEXT_BLOCKED = 1,
+    // As `chanson_session_is_finished`.
+    CHANSON_NEXT_FINISHED = 2,
+    // As `chanson_session_is_done_sending`.
+    CHANSON_NEXT_DONE_SENDING = 4,
+    // As `chanson_session_wants_bytes`.
+    CHANSON_NEXT_WANTS_BYTES = 8,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum chanson_next chanson_next;
+#else
+typedef int32_t chanson_next;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // How much a record of the log matters.
 enum chanson_level
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -1004,6 +1027,11 @@ typedef struct chanson_iovec {
     size_t len;
 } chanson_iovec;
 
+// Sends bytes: `count` pieces (one at least), in order, lent until it returns and shared with other connections. Gives how many
+// bytes the transport took; 0 when it takes none for now; less than 0 when it has failed. What interrupts it (`EINTR`) is its own
+// business. It may not call with the endpoint, which is in use (`CHANSON_ERR_BUSY`).
+typedef ptrdiff_t (*chanson_on_send)(const struct chanson_iovec *iov, size_t count, void *context);
+
 // A certificate chain, the server's own certificate first, and its private key (not encrypted), in PEM.
 typedef struct chanson_identity {
     // The chain: a file's path, NUL-terminated, or NULL for `chain_pem`.
@@ -1688,6 +1716,17 @@ chanson_code chanson_session_pending_iov(struct chanson_session session,
 
 // `sent` of the pending bytes have left.
 chanson_code chanson_session_advance(struct chanson_session session, uint64_t now_ms, size_t sent);
+
+// Sends what is pending by `send`, which is handed `context` and is called until nothing is left or the transport takes no more;
+// `*next` is what to do then, any of `chanson_next` together. In place of `chanson_session_pending_iov`,
+// `chanson_session_advance` and the questions below, in one call.
+//
+// `CHANSON_ERR_IO` when the transport has failed: close it, then the session.
+chanson_code chanson_session_transmit(struct chanson_session session,
+                                      uint64_t now_ms,
+                                      chanson_on_send send,
+                                      void *context,
+                                      uint32_t *next);
 
 // The next `len` pending bytes were handed to somebody who will send them (another thread, IOCP, io_uring): they stay pending,
 // as they are and where they are, until `chanson_session_advance` says that they have left.

@@ -23,6 +23,7 @@
 #include "chanson.h"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -1120,6 +1121,35 @@ private:
     handle raw_;
 };
 
+namespace detail {
+
+// A host's closure that sends, and what it threw.
+template <class Send> struct sending {
+    Send &send;
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+    std::exception_ptr thrown = nullptr;
+    void rethrow() const {
+        if (thrown) std::rethrow_exception(thrown);
+    }
+    static std::ptrdiff_t call(const chanson_iovec *iov, std::size_t count, void *context) noexcept {
+        auto *self = static_cast<sending *>(context);
+        try {
+            return static_cast<std::ptrdiff_t>(self->send(iov, count));
+        } catch (...) {
+            self->thrown = std::current_exception();
+            return -1;
+        }
+    }
+#else
+    void rethrow() const {}
+    static std::ptrdiff_t call(const chanson_iovec *iov, std::size_t count, void *context) noexcept {
+        return static_cast<std::ptrdiff_t>(static_cast<sending *>(context)->send(iov, count));
+    }
+#endif
+};
+
+} // namespace detail
+
 // One connection of an endpoint: a small value. After `close` every call with it is answered CHANSON_ERR_UNKNOWN_CONN.
 class session {
 public:
@@ -1151,6 +1181,17 @@ public:
     // So many have left.
     result<void> advance(milliseconds now, std::size_t sent) {
         return checked(chanson_session_advance(raw_, detail::count(now), sent));
+    }
+    // Sends what is pending by `send(const chanson_iovec *, std::size_t)`, which gives how many bytes have left, 0 for none now, less
+    // when the transport has failed; what is to be done then, any of `chanson_next` together. What `send` throws comes out of here.
+    template <class Send> result<std::uint32_t> transmit(milliseconds now, Send &&send) {
+        detail::sending<Send> sending{send};
+        std::uint32_t next = 0;
+        const chanson_code code =
+            chanson_session_transmit(raw_, detail::count(now), &detail::sending<Send>::call, &sending, &next);
+        sending.rethrow();
+        if (result<void> done = checked(code); !done) return done.error();
+        return next;
     }
     // So many stay where they are until `advance`.
     result<void> commit(std::size_t len) { return checked(chanson_session_commit(raw_, len)); }

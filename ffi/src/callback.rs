@@ -14,7 +14,6 @@ use crate::app::App;
 use crate::connect::chanson_connect;
 use crate::http::{chanson_http, chanson_request, with_request};
 use crate::raw::chanson_raw;
-use crate::slot::Said;
 use crate::socket::chanson_socket;
 use crate::text::{chanson_payload, chanson_str, reply};
 
@@ -187,12 +186,11 @@ pub(crate) fn connect(
         let slot = connect.app().connect.get();
         // SAFETY: the slot lives as long as the hub, whose handler this is; a `Connect` is what is behind this view; and the
         // host's callback takes these arguments.
-        let (verdict, said) =
-            unsafe { slot.as_ref().lend(connect, None, Said::default(), |view| callback(view, user.get())) };
+        let (verdict, said) = unsafe { slot.as_ref().lend(connect, None, false, |view| callback(view, user.get())) };
         match verdict {
             v if v == CHANSON_DONE as i32 => Ok(()),
             v if v == CHANSON_LATER as i32 && said.deferred => Ok(()),
-            v if v == CHANSON_REFUSE as i32 => Err(said.refusal.unwrap_or_default()),
+            v if v == CHANSON_REFUSE as i32 => Err(said.words().refusal.unwrap_or_default()),
             v => Err(Refuse::failed(failure(v))),
         }
     }
@@ -207,14 +205,12 @@ pub(crate) fn join(
         let view = chanson_join { topic: chanson_str::new(join.topic), payload: chanson_payload::new(join.payload) };
         // SAFETY: as in `connect`, with a `Socket`.
         let (verdict, said) = unsafe {
-            slot.as_ref().lend(socket, Some(join.payload), Said { joining: true, ..Said::default() }, |socket| {
-                callback(socket, &view, user.get())
-            })
+            slot.as_ref().lend(socket, Some(join.payload), true, |socket| callback(socket, &view, user.get()))
         };
         match verdict {
-            v if v == CHANSON_DONE as i32 => Ok(reply(said.reply)),
+            v if v == CHANSON_DONE as i32 => Ok(reply(said.words().reply)),
             v if v == CHANSON_LATER as i32 && said.deferred => Ok(Reply::Later),
-            v if v == CHANSON_REFUSE as i32 => Err(said.refusal.unwrap_or_default()),
+            v if v == CHANSON_REFUSE as i32 => Err(said.words().refusal.unwrap_or_default()),
             v => Err(Refuse::failed(failure(v))),
         }
     }
@@ -243,13 +239,13 @@ pub(crate) fn event(
         };
         // SAFETY: as in `connect`, with a `Socket`.
         let (verdict, said) = unsafe {
-            slot.as_ref().lend(socket, Some(msg.payload), Said::default(), |socket| callback(socket, &view, user.get()))
+            slot.as_ref().lend(socket, Some(msg.payload), false, |socket| callback(socket, &view, user.get()))
         };
         match verdict {
             v if v == CHANSON_DONE as i32 => Ok(()),
             v if v == CHANSON_LATER as i32 && said.deferred => Ok(()),
             v if v == CHANSON_REFUSE as i32 => {
-                refuse(socket, &said.refusal.unwrap_or_else(|| Refuse::reason("refused")))
+                refuse(socket, &said.words().refusal.unwrap_or_else(|| Refuse::reason("refused")))
             }
             v if v == CHANSON_UNMATCHED as i32 && msg.ref_.is_null() => Ok(()),
             v if v == CHANSON_UNMATCHED as i32 => refuse(socket, &Refuse::reason("unmatched event")),
@@ -275,7 +271,7 @@ pub(crate) fn leave(
         let view = chanson_leave { topic: chanson_str::new(&topic), reason: reason as i32, close_code };
         // SAFETY: as in `connect`, with a `Socket`.
         let (verdict, _) =
-            unsafe { slot.as_ref().lend(socket, None, Said::default(), |socket| callback(socket, &view, user.get())) };
+            unsafe { slot.as_ref().lend(socket, None, false, |socket| callback(socket, &view, user.get())) };
         plain(verdict)
     }
 }
@@ -330,10 +326,10 @@ pub(crate) fn request(
         let slot = http.app().http.get();
         let (verdict, said) = with_request(request, |view| {
             // SAFETY: as in `connect`, with an `HttpRequest`.
-            unsafe { slot.as_ref().lend(http, None, Said::default(), |http| callback(http, view, user.get())) }
+            unsafe { slot.as_ref().lend(http, None, false, |http| callback(http, view, user.get())) }
         });
         match verdict {
-            v if v == CHANSON_DONE as i32 => Ok(said.response),
+            v if v == CHANSON_DONE as i32 => Ok(said.words().response),
             v if v == CHANSON_LATER as i32 && said.deferred => Ok(None),
             v if v == CHANSON_REFUSE as i32 => Ok(Some(Response::text(403, "forbidden"))),
             v if v == CHANSON_UNMATCHED as i32 => Ok(Some(Response::text(404, "not found"))),
@@ -376,7 +372,7 @@ pub(crate) type Failed = &'static str;
 fn lend_raw(raw: &mut Raw<'_, App>, callback: impl FnOnce(*mut chanson_raw) -> i32) -> Result<(), Failed> {
     let slot = raw.app().raw.get();
     // SAFETY: as in `connect`, with a `Raw`.
-    let (verdict, _) = unsafe { slot.as_ref().lend(raw, None, Said::default(), callback) };
+    let (verdict, _) = unsafe { slot.as_ref().lend(raw, None, false, callback) };
     plain(verdict)
 }
 

@@ -143,7 +143,7 @@ pub unsafe extern "C" fn chanson_connect_defer(connect: *mut chanson_connect, ti
                 return Err(CHANSON_ERR_NULL.into());
             }
             put(ticket, connect.defer()?.to_bits())?;
-            slot.say(|said| said.deferred = true);
+            slot.defer();
             Ok(())
         })
     }

@@ -84,7 +84,7 @@ pub unsafe extern "C" fn chanson_http_respond(
     unsafe {
         enter(http, |_, slot| {
             let response = read_response(response)?;
-            slot.say(|said| said.response = Some(response));
+            slot.say(|words| words.response = Some(response));
             Ok(())
         })
     }
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn chanson_http_respond_text(
     unsafe {
         enter(http, |_, slot| {
             let response = Response::text(status, crate::text::c_text(text)?);
-            slot.say(|said| said.response = Some(response));
+            slot.say(|words| words.response = Some(response));
             Ok(())
         })
     }
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn chanson_http_defer(http: *mut chanson_http, ticket: *mu
                 return Err(CHANSON_ERR_NULL.into());
             }
             put(ticket, http.defer()?.to_bits())?;
-            slot.say(|said| said.deferred = true);
+            slot.defer();
             Ok(())
         })
     }

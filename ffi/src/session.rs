@@ -1,8 +1,9 @@
 //! One connection of an endpoint, at byte level.
 
 use std::ffi::c_void;
-use std::io::IoSlice;
+use std::io::{self, ErrorKind, IoSlice};
 
+use chanson_core::endpoint::Next;
 use chanson_core::time::Instant;
 use chanson_core::{ConnId, Endpoint};
 
@@ -34,6 +35,26 @@ pub struct chanson_iovec {
     /// How many.
     pub len: usize,
 }
+
+/// What to do with a session behind `chanson_session_transmit`: any of these together. Later versions may know more.
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum chanson_next {
+    /// The transport takes no more for now: transmit again when it does.
+    CHANSON_NEXT_BLOCKED = 1,
+    /// As `chanson_session_is_finished`.
+    CHANSON_NEXT_FINISHED = 2,
+    /// As `chanson_session_is_done_sending`.
+    CHANSON_NEXT_DONE_SENDING = 4,
+    /// As `chanson_session_wants_bytes`.
+    CHANSON_NEXT_WANTS_BYTES = 8,
+}
+
+/// Sends bytes: `count` pieces (one at least), in order, lent until it returns and shared with other connections. Gives how many
+/// bytes the transport took; 0 when it takes none for now; less than 0 when it has failed. What interrupts it (`EINTR`) is its own
+/// business. It may not call with the endpoint, which is in use (`CHANSON_ERR_BUSY`).
+pub type chanson_on_send =
+    Option<unsafe extern "C" fn(iov: *const chanson_iovec, count: usize, context: *mut c_void) -> isize>;
 
 /// # Safety
 /// As `enter`.
@@ -173,6 +194,61 @@ pub unsafe extern "C" fn chanson_session_advance(session: chanson_session, now_m
             Ok(())
         })
     }
+}
+
+/// Sends what is pending by `send`, which is handed `context` and is called until nothing is left or the transport takes no more;
+/// `*next` is what to do then, any of `chanson_next` together. In place of `chanson_session_pending_iov`,
+/// `chanson_session_advance` and the questions below, in one call.
+///
+/// `CHANSON_ERR_IO` when the transport has failed: close it, then the session.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn chanson_session_transmit(
+    session: chanson_session,
+    now_ms: u64,
+    send: chanson_on_send,
+    context: *mut c_void,
+    next: *mut u32,
+) -> chanson_code {
+    // SAFETY: as the caller promises.
+    unsafe {
+        feed(session, now_ms, |endpoint, _, now, conn| {
+            let send = send.ok_or(CHANSON_ERR_NULL)?;
+            put(next, 0)?;
+            // The host's callback takes these arguments, and the pieces are there until it returns.
+            let send = |iov: &[chanson_iovec]| send(iov.as_ptr(), iov.len(), context);
+            let found = endpoint.transmit(now, conn, |slices| hand_out(slices, send));
+            put(next, bits(found.map_err(|error| Refusal::new(CHANSON_ERR_IO, error))?))
+        })
+    }
+}
+
+/// Has the host send these, and takes its word for what has left, but not for more than there was.
+fn hand_out(slices: &[IoSlice<'_>], send: impl FnOnce(&[chanson_iovec]) -> isize) -> io::Result<usize> {
+    let piece = |slice: &IoSlice<'_>| chanson_iovec { data: slice.as_ptr().cast(), len: slice.len() };
+    let (sent, all) = match slices {
+        // The rule where many are told one thing each.
+        [one] => (send(&[piece(one)]), one.len()),
+        slices => {
+            let mut iov = [chanson_iovec { data: std::ptr::null(), len: 0 }; MAX_PIECES];
+            let count = slices.len().min(MAX_PIECES);
+            iov.iter_mut().zip(slices).for_each(|(iov, slice)| *iov = piece(slice));
+            (send(&iov[..count]), slices[..count].iter().map(|slice| slice.len()).sum())
+        }
+    };
+    match usize::try_from(sent) {
+        Ok(0) => Err(ErrorKind::WouldBlock.into()),
+        Ok(sent) => Ok(sent.min(all)),
+        Err(_) => Err(io::Error::other("the transport has failed")),
+    }
+}
+
+fn bits(next: Next) -> u32 {
+    use chanson_next::*;
+    let bit = |is: bool, bit: chanson_next| if is { bit as u32 } else { 0 };
+    bit(next.blocked, CHANSON_NEXT_BLOCKED)
+        | bit(next.finished, CHANSON_NEXT_FINISHED)
+        | bit(next.done_sending, CHANSON_NEXT_DONE_SENDING)
+        | bit(next.wants_bytes, CHANSON_NEXT_WANTS_BYTES)
 }
 
 /// The next `len` pending bytes were handed to somebody who will send them (another thread, IOCP, io_uring): they stay pending,

@@ -32,8 +32,12 @@ pub(crate) struct Slot<V> {
     detail: RefCell<CString>,
     /// The payload that is being handled. It lives as long as what is lent.
     known: Cell<Option<Payload<'static>>>,
-    /// What the callback said beside its verdict.
-    said: RefCell<Said>,
+    /// Whether the callback decides on a join, so that a reply is the verdict's.
+    joining: Cell<bool>,
+    /// Whether the callback has put its answer off.
+    deferred: Cell<bool>,
+    /// What the callback said beside its verdict: mostly nothing.
+    words: Cell<Option<Box<Words>>>,
     /// Text that was made for the callback, and lives as long as what is lent.
     scratch: RefCell<Vec<Box<str>>>,
     view: PhantomData<V>,
@@ -41,13 +45,22 @@ pub(crate) struct Slot<V> {
 
 /// What a callback says beside its verdict.
 #[derive(Default)]
-pub(crate) struct Said {
+pub(crate) struct Words {
     pub(crate) reply: Option<PayloadBuf>,
     pub(crate) refusal: Option<Refuse>,
     pub(crate) response: Option<Response>,
+}
+
+/// What a callback has said, and whether it has put its answer off.
+pub(crate) struct Said {
     pub(crate) deferred: bool,
-    /// Whether it decides on a join, so that a reply is the verdict's.
-    pub(crate) joining: bool,
+    words: Option<Box<Words>>,
+}
+
+impl Said {
+    pub(crate) fn words(self) -> Words {
+        self.words.map_or_else(Words::default, |words| *words)
+    }
 }
 
 impl<V: View> Slot<V> {
@@ -57,13 +70,15 @@ impl<V: View> Slot<V> {
             current: Cell::new(std::ptr::null_mut()),
             detail: RefCell::default(),
             known: Cell::new(None),
-            said: RefCell::default(),
+            joining: Cell::new(false),
+            deferred: Cell::new(false),
+            words: Cell::new(None),
             scratch: RefCell::default(),
             view: PhantomData,
         }
     }
 
-    /// Runs a callback that is handed the view of `target`.
+    /// Runs a callback that is handed the view of `target`. `joining` says whether it decides on a join.
     ///
     /// # Safety
     /// `target` is a `V::Target` but for its lifetimes.
@@ -71,7 +86,7 @@ impl<V: View> Slot<V> {
         &self,
         target: &mut T,
         known: Option<Payload<'_>>,
-        said: Said,
+        joining: bool,
         callback: impl FnOnce(*mut V) -> R,
     ) -> (R, Said) {
         struct Return<'a, V>(&'a Slot<V>);
@@ -85,10 +100,11 @@ impl<V: View> Slot<V> {
         self.current.set(std::ptr::from_mut(target).cast());
         // SAFETY: `Return` takes it away before the payload ends.
         self.known.set(known.map(|payload| unsafe { std::mem::transmute::<Payload<'_>, Payload<'static>>(payload) }));
-        self.said.replace(said);
+        self.joining.set(joining);
+        self.deferred.set(false);
         let _return = Return(self);
         let result = callback(std::ptr::from_ref(self).cast_mut().cast());
-        (result, self.said.take())
+        (result, Said { deferred: self.deferred.get(), words: self.words.take() })
     }
 
     /// The payload that is being handled.
@@ -96,9 +112,21 @@ impl<V: View> Slot<V> {
         self.known.get()
     }
 
+    /// Whether the callback decides on a join.
+    pub(crate) const fn is_joining(&self) -> bool {
+        self.joining.get()
+    }
+
+    /// Notes that the callback puts its answer off.
+    pub(crate) fn defer(&self) {
+        self.deferred.set(true);
+    }
+
     /// Notes what the callback says beside its verdict.
-    pub(crate) fn say(&self, say: impl FnOnce(&mut Said)) {
-        say(&mut self.said.borrow_mut());
+    pub(crate) fn say(&self, say: impl FnOnce(&mut Words)) {
+        let mut words = self.words.take().unwrap_or_default();
+        say(&mut words);
+        self.words.set(Some(words));
     }
 
     /// Keeps text until the callback returns.

@@ -204,17 +204,11 @@ pub unsafe extern "C" fn chanson_socket_reply(socket: *mut chanson_socket, paylo
     unsafe {
         enter(socket, |socket, slot| {
             let payload = payload.payload(slot.known())?;
-            let mut joining = false;
-            slot.say(|said| {
-                joining = said.joining;
-                if joining {
-                    said.reply = Some(payload.to_owned());
-                }
-            });
-            if !joining {
-                socket.reply(payload)?;
+            if slot.is_joining() {
+                slot.say(|words| words.reply = Some(payload.to_owned()));
+                return Ok(());
             }
-            Ok(())
+            Ok(socket.reply(payload)?)
         })
     }
 }
@@ -244,7 +238,7 @@ pub unsafe extern "C" fn chanson_socket_refuse(socket: *mut chanson_socket, payl
     unsafe {
         enter(socket, |_, slot| {
             let refusal = refusal(payload.payload(slot.known())?)?;
-            slot.say(|said| said.refusal = Some(refusal));
+            slot.say(|words| words.refusal = Some(refusal));
             Ok(())
         })
     }
@@ -260,7 +254,7 @@ pub unsafe extern "C" fn chanson_socket_refuse_reason(
     unsafe {
         enter(socket, |_, slot| {
             let refusal = Refuse::reason(c_text(reason)?);
-            slot.say(|said| said.refusal = Some(refusal));
+            slot.say(|words| words.refusal = Some(refusal));
             Ok(())
         })
     }
@@ -286,7 +280,7 @@ pub unsafe extern "C" fn chanson_socket_defer(socket: *mut chanson_socket, ticke
                 return Err(CHANSON_ERR_NULL.into());
             }
             put(ticket, socket.defer()?.to_bits())?;
-            slot.say(|said| said.deferred = true);
+            slot.defer();
             Ok(())
         })
     }

@@ -7,6 +7,7 @@ use std::ptr::{null, null_mut};
 use std::time::{Duration, Instant};
 
 use chanson::chanson_code::*;
+use chanson::chanson_next::*;
 use chanson::chanson_verdict::*;
 use chanson::*;
 use world::*;
@@ -435,6 +436,91 @@ fn an_endpoint_moves_bytes() {
         assert!(chanson_session_user(sessions[0]).is_null());
         assert_eq!((chanson_endpoint_free(endpoint), chanson_builder_free(builder)), (OK, OK));
         assert_eq!((room.made, room.dropped), (2, 2));
+    }
+}
+
+/// A transport that takes so many bytes at a time, and none for now when it is out of numbers.
+struct Pipe {
+    session: chanson_session,
+    takes: Vec<isize>,
+    taken: Vec<u8>,
+}
+
+unsafe extern "C" fn take(iov: *const chanson_iovec, count: usize, pipe: *mut c_void) -> isize {
+    unsafe {
+        let pipe = user::<Pipe>(pipe);
+        assert!(chanson_session_user(pipe.session).is_null(), "the endpoint is in use");
+        assert_eq!(chanson_session_advance(pipe.session, 9, 1), CHANSON_ERR_BUSY);
+        let pieces = std::slice::from_raw_parts(iov, count);
+        let bytes: Vec<u8> = pieces
+            .iter()
+            .flat_map(|piece| std::slice::from_raw_parts(piece.data.cast::<u8>(), piece.len).to_vec())
+            .collect();
+        let takes = pipe.takes.pop().unwrap_or(0);
+        pipe.taken.extend(&bytes[..usize::try_from(takes).unwrap_or(0).min(bytes.len())]);
+        takes
+    }
+}
+
+#[test]
+fn a_session_transmits_as_the_transport_takes() {
+    const BLOCKED: u32 = CHANSON_NEXT_BLOCKED as u32;
+    const WANTS: u32 = CHANSON_NEXT_WANTS_BYTES as u32;
+    let mut room = Room::default();
+    unsafe {
+        let builder = room_builder(&mut room);
+        let mut endpoint = null_mut();
+        assert_eq!(chanson_endpoint_new(builder, null(), &mut endpoint), OK);
+        let mut session = chanson_session { endpoint, conn: 0 };
+        let mut host = 0_u8;
+        assert_eq!(chanson_endpoint_connect(endpoint, 1, null(), pointer(&mut host), &mut session), OK);
+        let mut pipe = Pipe { session, takes: vec![], taken: vec![] };
+        let mut next = u32::MAX;
+        let mut transmit = |session, takes: &[isize], next: &mut u32| {
+            pipe.takes = takes.iter().rev().copied().collect();
+            let code = chanson_session_transmit(session, 2, Some(take), pointer(&mut pipe), next);
+            (code, std::mem::take(&mut pipe.taken))
+        };
+        assert_eq!((transmit(session, &[], &mut next), next), ((OK, vec![]), WANTS), "nothing is pending");
+
+        let hello = upgrade("/socket/websocket?vsn=2.0.0&user=ann");
+        assert_eq!(chanson_session_bytes(session, 2, hello.as_ptr().cast(), hello.len()), OK);
+        let (code, mut taken) = transmit(session, &[3, 4], &mut next);
+        assert_eq!((code, taken.as_slice(), next), (OK, b"HTTP/1.".as_slice(), BLOCKED | WANTS));
+        // More than there was is all there was.
+        let (code, rest) = transmit(session, &[isize::MAX], &mut next);
+        taken.extend(rest);
+        assert_eq!((code, next, taken.ends_with(b"\r\n\r\n")), (OK, WANTS, true));
+
+        // Many pieces at once, in order.
+        let join = frame(r#"["1","1","room:1","phx_join",{}]"#);
+        assert_eq!(chanson_session_bytes(session, 3, join.as_ptr().cast(), join.len()), OK);
+        let hub = chanson_endpoint_hub(endpoint);
+        let payload = |n: usize| format!("\"{n}{}\"\0", "x".repeat(5000));
+        for n in 0..100 {
+            let payload = payload(n);
+            let code = chanson_hub_broadcast_str(hub, c"room:1".as_ptr(), c"n".as_ptr(), payload.as_ptr().cast());
+            assert_eq!(code, OK);
+        }
+        let (code, taken) = transmit(session, &[isize::MAX; 300], &mut next);
+        assert_eq!((code, next), (OK, WANTS));
+        let text = String::from_utf8_lossy(&taken).into_owned();
+        let found: Vec<usize> = (0..100).filter_map(|n| text.find(payload(n).trim_end_matches('\0'))).collect();
+        assert!(found.len() == 100 && found.is_sorted());
+
+        // A transport that has failed, and a session that is over.
+        let code = chanson_hub_broadcast_str(hub, c"room:1".as_ptr(), c"n".as_ptr(), null());
+        assert_eq!((code, transmit(session, &[-1], &mut next).0, next), (OK, CHANSON_ERR_IO, 0));
+        assert_eq!(read_c(chanson_endpoint_error(endpoint)), "the transport has failed");
+        assert_eq!(chanson_session_eof(session, 4), OK);
+        assert_eq!(transmit(session, &[isize::MAX; 9], &mut next).0, OK);
+        assert_ne!(next & CHANSON_NEXT_FINISHED as u32, 0);
+        let missing = chanson_session_transmit(session, 5, None, null_mut(), &mut next);
+        assert_eq!(missing, CHANSON_ERR_NULL);
+        assert_eq!(chanson_session_transmit(session, 5, Some(take), null_mut(), null_mut()), CHANSON_ERR_NULL);
+        assert_eq!(chanson_session_close(session, 6), OK);
+        assert_eq!(transmit(session, &[1], &mut next).0, CHANSON_ERR_UNKNOWN_CONN);
+        assert_eq!((chanson_endpoint_free(endpoint), chanson_builder_free(builder)), (OK, OK));
     }
 }
 

@@ -231,6 +231,7 @@ const FUNCTIONS: &[Function] = &[
     f!(Session, chanson_session_pending, |p| (at(p), null_mut(), null_mut())),
     f!(Session, chanson_session_pending_iov, |p| (at(p), null_mut(), 0, null_mut())),
     f!(Session, chanson_session_advance, |p| (at(p), 0, 0)),
+    f!(Session, chanson_session_transmit, |p| (at(p), 0, None, null_mut(), null_mut())),
     f!(Session, chanson_session_commit, |p| (at(p), 0)),
     f!(Session, chanson_session_is_finished, |p| (at(p))),
     f!(Session, chanson_session_is_done_sending, |p| (at(p))),

@@ -1,10 +1,12 @@
 // What becomes of closures in the C++ wrapper: what they may answer with, that an exception in any of them ends what it was
 // called for and nothing else, and that they live as long as somebody may call them.
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 
 #define CHANSON_EXCEPTIONS
 #include "chanson.hpp"
@@ -274,14 +276,34 @@ void sessions_take_and_give_bytes() {
     session.bytes(NOW, HANDSHAKE).value();
     CHECK(endpoint.poll_writable() == session);
     CHECK(session.pending().substr(0, 12) == "HTTP/1.1 101");
-    session.advance(NOW, session.pending().size()).value();
-    CHECK(session.pending().empty());
+    std::string sent;
+    bool blocked = false;
+    const auto few = [&](const chanson_iovec *iov, std::size_t count) -> std::size_t {
+        CHECK(count == 1);
+        if (std::exchange(blocked, !blocked)) return 0;
+        const std::size_t len = std::min<std::size_t>(iov[0].len, 100);
+        sent.append(static_cast<const char *>(iov[0].data), len);
+        return len;
+    };
+    CHECK(session.transmit(NOW, few).value() == (CHANSON_NEXT_BLOCKED | CHANSON_NEXT_WANTS_BYTES));
+    CHECK(sent.size() == 100 && sent.substr(0, 12) == "HTTP/1.1 101" && !session.pending().empty());
+    while (session.transmit(NOW, few).value() & CHANSON_NEXT_BLOCKED) {}
+    CHECK(session.pending().empty() && sent.substr(sent.size() - 4) == "\r\n\r\n");
     unsigned char frame[160];
     session.bytes(NOW, frame, client_frame(frame, 1, R"(["1","1","room:1","phx_join",{}])")).value();
     // Small messages may leave as one piece, large ones are pieces of their own.
     endpoint.hub().broadcast("room:1", "news", '"' + std::string(5000, 'x') + '"').value();
     chanson_iovec iov[4];
     CHECK(endpoint.poll_writable() == session && session.pending(iov, 4) == 2);
+    // What sending throws comes out, and nothing has left.
+    bool thrown = false;
+    try {
+        CHECK(!session.transmit(NOW, [](const chanson_iovec *, std::size_t) -> int { throw std::runtime_error("cut"); }));
+    } catch (const std::runtime_error &error) {
+        thrown = error.what() == std::string("cut");
+    }
+    CHECK(thrown && session.pending(iov, 4) == 2);
+    CHECK(session.transmit(NOW, [](const chanson_iovec *, std::size_t) { return -1; }).code() == CHANSON_ERR_IO);
     CHECK(endpoint.hub().subscriber_count("room:1") == 1 && endpoint.hub().is_joined(session.conn(), "room:1"));
     CHECK(endpoint.poll_timeout());
     session.close(NOW).value();

@@ -89,6 +89,7 @@ impl Endpoint {
                     }
                     code
                 }
+                12 if call.a % 4 == 3 => Self::transmit(session, now, call.number),
                 12 => Self::send(session, now, call.number),
                 13 => Self::send_pieces(session, now, usize::from(call.a)),
                 14 => chanson_session_commit(session, usize::from(call.number)),
@@ -129,6 +130,26 @@ impl Endpoint {
             read_bytes(data, len);
             chanson_session_advance(session, now, if most % 8 == 7 { len + 1 } else { len.min(most.into()) })
         }
+    }
+
+    /// What waits is sent a bit at a time, until the transport takes no more, fails, or says that it took more than there was.
+    unsafe fn transmit(session: chanson_session, now: u64, most: u16) -> chanson_code {
+        unsafe extern "C" fn send(iov: *const chanson_iovec, count: usize, left: *mut c_void) -> isize {
+            assert!((1..=64).contains(&count));
+            // SAFETY: as many as it says; and that is what was handed over.
+            let (pieces, left) = unsafe { (std::slice::from_raw_parts(iov, count), &mut *left.cast::<u16>()) };
+            pieces.iter().for_each(|piece| assert!(!read_bytes(piece.data, piece.len).is_empty()));
+            *left = left.saturating_sub(1);
+            match *left {
+                0 => 0,
+                n if n % 64 == 63 => -1,
+                n if n % 64 == 62 => isize::MAX,
+                n => (n % 7 + 1) as isize,
+            }
+        }
+        let (mut left, mut next) = (most, 0);
+        // SAFETY: as in `act`.
+        unsafe { chanson_session_transmit(session, now, Some(send), std::ptr::from_mut(&mut left).cast(), &mut next) }
     }
 
     unsafe fn send_pieces(session: chanson_session, now: u64, max: usize) -> chanson_code {
