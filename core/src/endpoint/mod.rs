@@ -125,14 +125,14 @@ impl<S> Endpoint<S> {
 
     /// Bytes came. Unknown connections are ignored.
     pub fn handle_bytes(&mut self, now: Instant, app: &mut S, conn: ConnId, bytes: &[u8]) {
-        self.begin_turn(now);
+        self.begin_reading(now, conn);
         let mut buffer = std::mem::take(&mut self.buffer);
         if self.sessions.take_in(conn, &mut buffer, bytes) {
             self.pump(app, conn);
         }
         self.sessions.take_back(conn, &mut buffer);
         self.buffer = buffer;
-        self.finish_turn(app);
+        self.finish_reading(app);
     }
 
     /// The same for the first `len` bytes of a buffer, which are decoded where they stand, if they can be: it spares a copy of
@@ -155,12 +155,12 @@ impl<S> Endpoint<S> {
         if self.sessions.is_secure() {
             return self.handle_bytes(now, app, conn, &buffer[..len.min(buffer.len())]);
         }
-        self.begin_turn(now);
+        self.begin_reading(now, conn);
         if self.sessions.take_in_buffer(conn, buffer, len) {
             self.pump(app, conn);
         }
         self.sessions.take_back(conn, buffer);
-        self.finish_turn(app);
+        self.finish_reading(app);
     }
 
     /// The peer sends no more; call it again when sending fails too.
@@ -195,6 +195,7 @@ impl<S> Endpoint<S> {
                 entry.look_at = None;
                 entry.session.handle_timeout(now);
                 self.pump(app, conn);
+                self.run.flush(&mut self.sessions);
             }
         }
         self.hub.handle_timeout(now, app);
@@ -205,7 +206,7 @@ impl<S> Endpoint<S> {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let resumes = !self.sessions.held_back && !self.sessions.resumed.is_empty();
         let is_next = self.sessions.held_back && self.sessions.touched.is_empty();
-        if resumes || is_next {
+        if resumes || is_next || !self.run.is_empty() || !self.sessions.slow.is_empty() {
             return Some(self.sessions.now);
         }
         self.sessions.timers.next().into_iter().chain(self.hub.poll_timeout()).min()
@@ -221,13 +222,13 @@ impl<S> Endpoint<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn act<T>(&mut self, now: Instant, app: &mut S, act: impl FnOnce(&mut Hub<S>, &mut S) -> T) -> T {
-        self.begin_turn(now);
+        self.go_on_at(now);
         if self.sessions.held_back && self.hub.waiting() > self.hub.capacity().queued_bytes {
             // More is said each time than transports take by then. Now they have not had their turn, so all of it is queued.
             self.go_on();
         }
         let result = act(&mut self.hub, app);
-        self.finish_turn(app);
+        self.finish_reading(app);
         result
     }
 
@@ -268,6 +269,7 @@ impl<S> Endpoint<S> {
 
     /// The next connection that has something to send, or is to be shut down: each once a turn.
     pub fn poll_writable(&mut self) -> Option<ConnId> {
+        self.end_run();
         self.sessions.poll_writable()
     }
 
@@ -275,6 +277,7 @@ impl<S> Endpoint<S> {
     /// TLS this is where they are encrypted, so ask once all is said that there is to say in a turn; and it is one slice at a time,
     /// behind which there may be more: ask until there is none.
     pub fn pending<'a>(&'a mut self, conn: ConnId, slices: &mut [IoSlice<'a>]) -> usize {
+        self.end_run();
         self.sessions.get_mut(conn).map_or(0, |entry| entry.session.pending(slices))
     }
 
@@ -318,6 +321,7 @@ impl<S> Endpoint<S> {
         conn: ConnId,
         send: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<Next> {
+        self.end_run();
         self.sessions.tick(now);
         self.sessions.transmit(conn, send)
     }
@@ -399,7 +403,6 @@ impl<S> Endpoint<S> {
             }
             self.drain(Some(conn));
         }
-        self.run.flush(&mut self.sessions);
         if let Some(entry) = self.sessions.get_mut(conn) {
             entry.session.take_back_inflater(&mut self.inflater);
         }
@@ -407,12 +410,53 @@ impl<S> Endpoint<S> {
         self.sessions.watch(conn);
     }
 
-    /// Begins a turn: what the last one held back comes first.
+    /// Begins a turn: what waits comes first, as does what the last one held back.
     #[inline]
     fn begin_turn(&mut self, now: Instant) {
+        self.go_on_at(now);
+        self.run.flush(&mut self.sessions);
+    }
+
+    #[inline]
+    fn go_on_at(&mut self, now: Instant) {
         self.sessions.tick(now);
         if self.sessions.held_back {
             self.go_on();
+        }
+    }
+
+    /// The same when a connection is read: broadcasts go on waiting for more of their kind, but for what it is to be told of them.
+    #[inline]
+    fn begin_reading(&mut self, now: Instant, conn: ConnId) {
+        if self.run.is_empty() {
+            return self.begin_turn(now);
+        }
+        self.sessions.tick(now);
+        // One that takes requests is told no broadcasts.
+        if !self.sessions.is_http(conn) {
+            self.run.meet(&mut self.sessions, conn);
+        }
+    }
+
+    /// Ends what came of bytes, or of the host: broadcasts go on waiting, until somebody asks what there is to send.
+    #[inline]
+    fn finish_reading(&mut self, app: &mut S) {
+        self.drain(None);
+        if self.run.is_empty() {
+            return self.finish_turn(app);
+        }
+        self.sessions.mind_the_total();
+        if self.sessions.held_back || !self.sessions.slow.is_empty() || !self.sessions.resumed.is_empty() {
+            self.finish_turn(app);
+        }
+    }
+
+    /// Broadcasts wait no longer for more of their kind.
+    #[inline]
+    fn end_run(&mut self) {
+        if !self.run.is_empty() {
+            self.run.flush(&mut self.sessions);
+            self.sessions.mind_the_total();
         }
     }
 

@@ -151,6 +151,11 @@ impl Sessions {
         find(&mut self.entries, conn)
     }
 
+    /// Whether it takes requests of HTTP still. Not for a connection that is unknown.
+    pub(super) fn is_http(&self, conn: ConnId) -> bool {
+        self.get(conn).is_some_and(|entry| entry.session.is_http())
+    }
+
     /// Puts a message in the connection's queue, within the bound. A message is always taken into an empty queue: the
     /// bound is for what already waits.
     pub(super) fn queue(&mut self, conn: ConnId, frame: &Frame) {

@@ -475,6 +475,11 @@ impl Session {
         matches!(self.machine.phase, Phase::Open(_)) && !self.machine.has_eof()
     }
 
+    /// Whether it takes requests of HTTP, and has not become anything else.
+    pub(crate) const fn is_http(&self) -> bool {
+        matches!(self.machine.phase, Phase::Http(_))
+    }
+
     /// Lends a buffer to the session for as long as it takes to hand in bytes and drain the events, so that an idle session
     /// need have none of its own. Many sessions can be lent the same one, in turn.
     pub fn lend(&mut self, buffer: &mut Vec<u8>) {

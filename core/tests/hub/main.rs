@@ -9,19 +9,21 @@ mod events;
 mod hub_level;
 mod joins;
 mod leaves;
+
 mod presence;
 mod pubsub;
 mod requests;
 mod sends;
 mod slow_consumers;
 mod time_limits;
+mod waiting;
 mod watching;
 
 use std::fmt::Display;
 
 use chanson_core::hub::Builder;
 use chanson_core::memory::{Client, World};
-use chanson_core::{Channel, Hub, Mount, Ticket};
+use chanson_core::{Channel, ConnId, Hub, Mount, Ticket};
 
 const V1: &str = "/socket/websocket";
 const V2: &str = "/socket/websocket?vsn=2.0.0";
@@ -32,6 +34,7 @@ const OK: &str = r#"["1","2","room:a","phx_reply",{"status":"ok","response":{}}]
 struct App {
     log: Vec<String>,
     tickets: Vec<Ticket>,
+    members: Vec<ConnId>,
 }
 
 impl App {

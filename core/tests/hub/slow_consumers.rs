@@ -117,7 +117,7 @@ impl Bare {
 }
 
 /// A frame with that text, masked with zeros.
-fn masked(text: &str) -> Vec<u8> {
+pub(super) fn masked(text: &str) -> Vec<u8> {
     let len = text.len() as u16;
     let header = match len {
         ..126 => vec![0x81, 0x80 | len as u8],
@@ -131,7 +131,7 @@ fn ping(text: &str) -> Vec<u8> {
     masked(&format!(r#"["1","2","room:a","ping","{text}"]"#))
 }
 
-const UPGRADE: &[u8] =
+pub(super) const UPGRADE: &[u8] =
     b"GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
