@@ -241,12 +241,12 @@ impl<S> Server<S> {
         let Some(stream) = self.conns.idle(id) else { return self.pass_on(id) };
         match self.endpoint.transmit(self.now, id, |slices| sys::send_at_once(stream, slices)) {
             Ok(next) if next.finished => self.dead.push(id),
-            Ok(next) if next.blocked => self.pass_on(id),
-            Ok(next) => {
+            Ok(next) if !next.blocked => {
                 self.conns.level(id);
                 self.go_on(id, next.done_sending, next.wants_bytes);
             }
-            Err(_) => self.dead.push(id),
+            // When the socket has failed, the writer learns of it, too, and says so behind what was read before.
+            _ => self.pass_on(id),
         }
     }
 

@@ -206,10 +206,10 @@ impl<S> Endpoint<S> {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let resumes = !self.sessions.held_back && !self.sessions.resumed.is_empty();
         let is_next = self.sessions.held_back && self.sessions.touched.is_empty();
-        if resumes || is_next || !self.run.is_empty() || !self.sessions.slow.is_empty() {
-            return Some(self.sessions.now);
-        }
-        self.sessions.timers.next().into_iter().chain(self.hub.poll_timeout()).min()
+        let at_once = resumes || is_next || !self.run.is_empty() || !self.sessions.slow.is_empty();
+        // A timer may be late by then, which a driver wants to know.
+        let timers = self.sessions.timers.next().into_iter().chain(self.hub.poll_timeout());
+        timers.chain(at_once.then_some(self.sessions.now)).min()
     }
 
     /// Does something with the hub and sends what comes of it: broadcasts, answers, `disconnect`, `shutdown`.
@@ -442,7 +442,8 @@ impl<S> Endpoint<S> {
     #[inline]
     fn finish_reading(&mut self, app: &mut S) {
         self.drain(None);
-        if self.run.is_empty() {
+        // What is large is counted at once, so that what is too much for its receivers is held back in time.
+        if self.run.is_empty() || self.run.is_large(&self.sessions) {
             return self.finish_turn(app);
         }
         self.sessions.mind_the_total();

@@ -93,6 +93,12 @@ impl Run {
         self.frames.is_empty()
     }
 
+    /// Whether more waits than several would together.
+    #[inline]
+    pub(super) fn is_large(&self, sessions: &Sessions) -> bool {
+        self.bytes > sessions.load.portion(self.to.len())
+    }
+
     /// Sends what waits.
     #[inline]
     pub(super) fn flush(&mut self, sessions: &mut Sessions) {

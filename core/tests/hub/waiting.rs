@@ -241,6 +241,41 @@ fn those_of_many_members_are_one_piece_to_all_others() {
     assert_eq!(bare.take(bare.members[39]).0, all(10).repeat(4) + "\u{fffd}\0");
 }
 
+#[test]
+fn a_host_that_sends_when_something_is_held_back_makes_nobody_slow() {
+    for len in [10, 300, 1000, 5000] {
+        let capacity = Capacity::default().with_queued_bytes_per_connection(4096).with_queued_bytes(10 * 4096);
+        let mut bare = Bare::new(capacity, 1, 5);
+        let text = format!("\"{}\"", "x".repeat(len));
+        for n in 0..200 {
+            match n % 2 {
+                0 => bare.post(0, &text),
+                _ => {
+                    let payload = Json::new(&text).unwrap();
+                    bare.endpoint.act(NOW, &mut bare.app, |hub, _| hub.broadcast("room:a", "n", payload)).unwrap();
+                }
+            }
+            while bare.endpoint.holds_back() {
+                while let Some(conn) = bare.endpoint.poll_writable() {
+                    bare.take(conn);
+                }
+                bare.endpoint.resume(NOW, &mut bare.app);
+            }
+        }
+        assert_eq!((bare.endpoint.stats().slow_consumers, bare.app.log.len()), (0, 0), "{len}");
+    }
+}
+
+#[test]
+fn a_timer_that_is_late_is_seen_though_something_waits() {
+    let mut bare = Bare::new(Capacity::default(), 1, 2);
+    let due = bare.endpoint.poll_timeout().unwrap();
+    let late = Instant::from_millis(3_600_000);
+    let member = bare.members[0];
+    bare.endpoint.handle_bytes(late, &mut bare.app, member, &masked(r#"["1",null,"room:a","new_msg",1]"#));
+    assert!(due < late && bare.endpoint.poll_timeout() == Some(due));
+}
+
 /// What happens to an endpoint with a caller, five members, and a room of its own for each of two of them.
 #[derive(Clone, Debug)]
 enum Step {
