@@ -15,8 +15,9 @@
 //! It shows the same face as `chanson-mio`, limits, timeouts and close codes included: change one `use` to change drivers.
 //! Each connection has two threads with small stacks, one that reads and one that waits for a peer that is slow to read; the hub
 //! stays on one thread, and on Linux sends from there what the socket takes at once. That is good for hundreds of connections,
-//! and for wherever there is no event queue. For thousands take `chanson-mio`, which needs one thread in all. Connections beyond what the system has threads for are answered 503; on Linux, as it comes,
-//! that is behind about 6,000 of them (three quarters of what `vm.max_map_count` has room for).
+//! and for wherever there is no event queue. For thousands take `chanson-mio`, which needs one thread in all. Connections beyond
+//! what the system has threads for are answered 503; on Linux, as it comes, that is behind about 6,000 of them (three quarters of
+//! what `vm.max_map_count` has room for).
 //!
 //! Other threads talk to a server by its [`Handle`]; [`spawn`](Server::spawn) runs it on a thread of its own:
 //!

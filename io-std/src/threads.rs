@@ -52,7 +52,8 @@ pub(crate) fn read(conn: ConnId, stream: &Arc<TcpStream>, lent: &Receiver<Vec<u8
     }
 }
 
-/// Writes the batches that it is given, which the socket did not take at once, and tells of each piece that has left, since a slow peer is given time for those.
+/// Writes the batches that it is given, which the socket did not take at once, and tells of each piece that has left, since a slow
+/// peer is given time for those.
 pub(crate) fn write(conn: ConnId, stream: &Arc<TcpStream>, batches: &Receiver<Vec<u8>>, sent: &Sender<Sent>) {
     for batch in batches {
         let tell = |count| sent.send(Sent { conn, count, batch: None, failed: false }).is_ok();

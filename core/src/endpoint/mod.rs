@@ -195,6 +195,7 @@ impl<S> Endpoint<S> {
                 entry.look_at = None;
                 entry.session.handle_timeout(now);
                 self.pump(app, conn);
+                // The next one may say goodbye by itself, which stands behind what it is told.
                 self.run.flush(&mut self.sessions);
             }
         }
@@ -417,6 +418,7 @@ impl<S> Endpoint<S> {
         self.run.flush(&mut self.sessions);
     }
 
+    /// Goes on with what the last turn held back.
     #[inline]
     fn go_on_at(&mut self, now: Instant) {
         self.sessions.tick(now);
@@ -425,7 +427,8 @@ impl<S> Endpoint<S> {
         }
     }
 
-    /// The same when a connection is read: broadcasts go on waiting for more of their kind, but for what it is to be told of them.
+    /// Begins a turn in which a connection is read: broadcasts go on waiting for more of their kind, but for what it is to be told
+    /// of them.
     #[inline]
     fn begin_reading(&mut self, now: Instant, conn: ConnId) {
         if self.run.is_empty() {
